@@ -1,0 +1,242 @@
+//! Arguments on their way into a record and back: by name, each encoded once, bounds stated once.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::spec::Secret;
+use crate::encoding::{self, EncodingError, MapWriter};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How an argument of a durable function is recorded: the bounds, once, where its type stands.
+pub struct DurableArgument<T> {
+    encode: fn(&T) -> Result<Vec<u8>, EncodingError>,
+    decode: fn(&[u8]) -> Result<T, EncodingError>,
+    from_json: fn(Json) -> Result<T, serde_json::Error>,
+}
+
+/// What a durable function's argument must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a durable function",
+    label = "can't be recorded and read back",
+    note = "an argument is recorded before the function starts: it needs `#[derive(Serialize, Deserialize)]`, and must be owned and `Send`"
+)]
+pub trait Durable: Serialize + DeserializeOwned + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + 'static> Durable for T {}
+
+/// The witness of a durable function's argument.
+pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
+    DurableArgument {
+        encode: |value| encoding::encode(value),
+        decode: encoding::decode,
+        from_json: |json| serde_json::from_value(json),
+    }
+}
+
+/// How an argument of a step is recorded and kept for further attempts.
+pub struct StepArgument<T: ?Sized + ToOwned> {
+    encode: fn(&T) -> Result<Vec<u8>, EncodingError>,
+    own: fn(&T) -> T::Owned,
+}
+
+/// What a step's argument must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a step",
+    label = "can't be recorded, or can't be kept for another attempt",
+    note = "an argument is recorded and kept: its type needs `#[derive(Clone, Serialize)]` and must be `Send + Sync`; name it in `#[step(skip(…))]` if it must not be recorded"
+)]
+pub trait Kept: Serialize + KeptUnrecorded {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + KeptUnrecorded + ?Sized> Kept for T {}
+
+/// What a skipped argument of a step must be.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a step",
+    label = "can't be kept for another attempt",
+    note = "a step may be tried again, so its arguments are cloned: the type needs `Clone` and must be `Send + Sync`; put what can't be cloned into an `Arc`, or take it from `outlast::state::<T>()`"
+)]
+pub trait KeptUnrecorded: ToOwned<Owned: Send + Sync + 'static> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> KeptUnrecorded for T {}
+
+/// The witness of a step's argument.
+pub const fn step_argument<T: Kept + ?Sized>() -> StepArgument<T> {
+    StepArgument { encode: |value| encoding::encode(value), own: |value| value.to_owned() }
+}
+
+impl<T: ?Sized + ToOwned> StepArgument<T> {
+    /// The owned form that further attempts borrow from.
+    pub fn own(&self, value: &T) -> T::Owned {
+        (self.own)(value)
+    }
+}
+
+/// How a skipped argument of a step is kept.
+pub struct SkippedArgument<T: ?Sized + ToOwned> {
+    own: fn(&T) -> T::Owned,
+}
+
+/// The witness of a skipped argument.
+pub const fn skipped_argument<T: KeptUnrecorded + ?Sized>() -> SkippedArgument<T> {
+    SkippedArgument { own: |value| value.to_owned() }
+}
+
+impl<T: ?Sized + ToOwned> SkippedArgument<T> {
+    /// The owned form that further attempts borrow from.
+    pub fn own(&self, value: &T) -> T::Owned {
+        (self.own)(value)
+    }
+}
+
+/// Encoded arguments, by name. The first that can't be recorded is kept as the call's error.
+pub struct Arguments {
+    entries: Vec<(&'static str, Vec<u8>)>,
+    secret: &'static Secret,
+    error: Option<Error>,
+}
+
+impl Arguments {
+    /// An empty list.
+    pub fn new(secret: &'static Secret) -> Self {
+        Self { entries: Vec::new(), secret, error: None }
+    }
+
+    /// Adds a step's argument.
+    pub fn step<T: ?Sized + ToOwned>(&mut self, name: &'static str, value: &T, argument: &StepArgument<T>) {
+        self.add(name, (argument.encode)(value));
+    }
+
+    /// Adds a durable function's argument.
+    pub fn durable<T>(&mut self, name: &'static str, value: &T, argument: &DurableArgument<T>) {
+        self.add(name, (argument.encode)(value));
+    }
+
+    fn add(&mut self, name: &'static str, encoded: Result<Vec<u8>, EncodingError>) {
+        match encoded {
+            Ok(bytes) => self.entries.push((name, bytes)),
+            Err(error) if self.error.is_none() => self.error = Some(not_recordable(name, &error)),
+            Err(_) => {}
+        }
+    }
+
+    /// The canonical form, with nothing hidden: what is digested.
+    pub(crate) fn plain(&self) -> Result<Vec<u8>> {
+        self.written(|_, bytes| Ok(bytes.to_vec()))
+    }
+
+    /// The form that is stored: secret arguments sealed by `seal`.
+    pub(crate) fn stored(&self, seal: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+        self.written(|name, bytes| if self.secret.arguments.contains(&name) { seal(bytes) } else { Ok(bytes.to_vec()) })
+    }
+
+    pub(crate) fn has_secrets(&self) -> bool {
+        !self.secret.arguments.is_empty()
+    }
+
+    fn written(&self, form: impl Fn(&'static str, &[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+        if let Some(error) = &self.error {
+            return Err(error.clone());
+        }
+        let mut map = MapWriter::default();
+        for (name, bytes) in &self.entries {
+            map.add(name, form(name, bytes)?);
+        }
+        Ok(map.finish())
+    }
+}
+
+fn not_recordable(name: &str, error: &EncodingError) -> Error {
+    let path = error.path.strip_prefix("value").unwrap_or(&error.path);
+    Error::of(ErrorKind::NotRecordable, format!("the argument `{name}{path}` can't be recorded: {}", error.message))
+        .into_terminal()
+}
+
+/// Arguments on their way to a function: from a record or from JSON.
+pub struct Input(Source);
+
+enum Source {
+    Record(BTreeMap<String, Vec<u8>>),
+    Json(BTreeMap<String, Json>),
+    /// A single argument without its name.
+    Bare(Json),
+}
+
+impl Input {
+    /// From a record; sealed entries are opened by `open`.
+    pub(crate) fn from_record(bytes: &[u8], open: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Self> {
+        let mut map = BTreeMap::new();
+        for (name, value) in encoding::entries(bytes).map_err(damaged)? {
+            let value = match encoding::as_sealed(value) {
+                Some(sealed) => open(sealed)?,
+                None => value.to_vec(),
+            };
+            map.insert(name.to_owned(), value);
+        }
+        Ok(Self(Source::Record(map)))
+    }
+
+    /// From JSON: an object by name, or a single argument bare.
+    pub(crate) fn from_json(json: Json, names: &[&str]) -> Result<Self> {
+        match (json, names) {
+            (Json::Object(map), [only]) if map.len() == 1 && map.contains_key(*only) => {
+                Ok(Self(Source::Json(map.into_iter().collect())))
+            }
+            (json, [_]) => Ok(Self(Source::Bare(json))),
+            (Json::Null, _) => Ok(Self(Source::Json(BTreeMap::new()))),
+            (Json::Object(map), names) => match map.keys().find(|key| !names.contains(&key.as_str())) {
+                Some(unknown) => Err(invalid(format!("no argument is called `{unknown}`; {}", expected(names)))),
+                None => Ok(Self(Source::Json(map.into_iter().collect()))),
+            },
+            (_, names) => Err(invalid(expected(names))),
+        }
+    }
+
+    /// Takes an argument; a missing one is null.
+    pub fn take<T>(&mut self, name: &'static str, argument: &DurableArgument<T>) -> Result<T> {
+        match &mut self.0 {
+            Source::Record(map) => {
+                let bytes = map.remove(name).unwrap_or_else(encoding::none);
+                (argument.decode)(&bytes).map_err(|error| not_readable(name, &error))
+            }
+            Source::Json(map) => {
+                let missing = !map.contains_key(name);
+                (argument.from_json)(map.remove(name).unwrap_or(Json::Null)).map_err(|error| {
+                    invalid(if missing {
+                        format!("the argument `{name}` is missing")
+                    } else {
+                        format!("the argument `{name}` doesn't fit: {error}")
+                    })
+                })
+            }
+            Source::Bare(json) => (argument.from_json)(std::mem::take(json))
+                .map_err(|error| invalid(format!("the argument `{name}` doesn't fit: {error}"))),
+        }
+    }
+}
+
+fn expected(names: &[&str]) -> String {
+    match names {
+        [] => "the function takes no arguments".to_owned(),
+        names => format!("the arguments are a JSON object with {}", names.join(", ")),
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::of(ErrorKind::Invalid, message).into_terminal()
+}
+
+fn damaged(error: EncodingError) -> Error {
+    Error::of(ErrorKind::Damaged, format!("recorded arguments can't be read: {error}"))
+}
+
+fn not_readable(name: &str, error: &EncodingError) -> Error {
+    let path = error.path.strip_prefix("value").unwrap_or(&error.path);
+    Error::of(ErrorKind::NotRecordable, format!("the argument `{name}{path}` can't be read back: {}", error.message))
+        .into_terminal()
+}

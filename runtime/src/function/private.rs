@@ -1,0 +1,83 @@
+//! What generated code calls; the whole contract with `outlast-macros`. Not for people: it changes without notice.
+//!
+//! A step or transaction:
+//! ```text
+//! pub fn charge(order: &Order) -> P::Step<Result<ChargeId>> {
+//!     async fn __charge(order: &Order) -> Result<ChargeId> { /* the user's tokens */ }
+//!     const __RESULT: P::Codec<Result<ChargeId>> = P::codec::<Result<ChargeId>>();            // span: the type
+//!     const __ORDER: P::StepArgument<Order> = P::step_argument::<Order>();                     // span: the type
+//!     static __SPEC: P::StepSpec = P::StepSpec { name: "charge", place: P::Place { … }, ..P::StepSpec::STEP };
+//!     let mut __arguments = P::Arguments::new(&__SPEC.secret);
+//!     __arguments.step("order", order, &__ORDER);
+//!     let __kept = ::std::sync::Arc::new((__ORDER.own(order),));
+//!     P::step(&__SPEC, __arguments, &__RESULT, move || {
+//!         let __kept = ::std::sync::Arc::clone(&__kept);
+//!         async move { __charge(&__kept.0).await }
+//!     })
+//! }
+//! ```
+//! A durable function:
+//! ```text
+//! pub fn checkout(order: Order) -> P::Call<Result<Receipt>> {
+//!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
+//!     const __RESULT: P::Codec<Result<Receipt>> = P::codec::<Result<Receipt>>();
+//!     const __ORDER: P::DurableArgument<Order> = P::durable_argument::<Order>();
+//!     fn __write(__values: &(Order,)) -> P::Arguments { … __arguments.durable("order", &__values.0, &__ORDER); … }
+//!     fn __read(__input: &mut P::Input) -> P::Result<(Order,)> { P::Ok((__input.take("order", &__ORDER)?,)) }
+//!     static __FUNCTION: P::Function = P::Function {
+//!         name: "checkout",
+//!         place: P::Place { … },
+//!         arguments: &[P::Argument { name: "order", rust_type: "Order" }],
+//!         normalise: |input| P::Ok(__write(&__read(input)?)),
+//!         start: |input| { let (order,) = __read(input)?; P::Ok(P::root(&__RESULT, __checkout(order))) },
+//!         ..P::Function::DURABLE
+//!     };
+//!     P::inventory::submit! { P::Registered(&__FUNCTION) }
+//!     let __values = (order,);
+//!     P::call(&__FUNCTION, __write(&__values), &__RESULT, move || { let (order,) = __values; __checkout(order) })
+//! }
+//! ```
+
+use std::future::Future;
+use std::process::ExitCode;
+
+pub use inventory;
+pub use std::result::Result::{Err, Ok};
+
+pub use super::arguments::{
+    Arguments, DurableArgument, Input, SkippedArgument, StepArgument, durable_argument, skipped_argument, step_argument,
+};
+pub use super::outcome::{Codec, Outcome, Root, codec, root};
+pub use super::registry::Registered;
+pub use super::spec::{Argument, Function, Place, Retry, Secret, StepSpec};
+pub use crate::engine::{Call, Step};
+pub use crate::error::Result;
+
+/// A step's operation: takes its place in the record now, runs `body` when first awaited.
+pub fn step<R, F, Fut>(spec: &'static StepSpec, arguments: Arguments, codec: &'static Codec<R>, body: F) -> Step<R>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+    R: Send + 'static,
+{
+    Step::new(spec, arguments, codec, body)
+}
+
+/// A durable function's call.
+pub fn call<R, F, Fut>(function: &'static Function, arguments: Arguments, codec: &'static Codec<R>, body: F) -> Call<R>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = R> + Send + 'static,
+    R: Send + 'static,
+{
+    Call::new(function, arguments, codec, body)
+}
+
+/// The `main` of `#[outlast::main]`: a tokio runtime, the future, the exit code of its result.
+pub fn main<E, Fut>(worker_threads: Option<usize>, main: impl FnOnce() -> Fut) -> ExitCode
+where
+    Fut: Future<Output = std::result::Result<(), E>>,
+    E: Into<crate::Error>,
+{
+    crate::app::main(worker_threads, main)
+}

@@ -1,0 +1,714 @@
+//! Where executions, their records, their inboxes and documents live: the `Store` trait and the words it speaks.
+//!
+//! Nothing above this room knows SQL; nothing in it knows what a future, a retry policy or a function is. What every
+//! store must keep (`store/conformance.rs` checks each by name):
+//! - *acknowledged is durable*: a write is answered only after it is synced;
+//! - *one owner*: an open execution is owned by at most one worker, and each claim raises its epoch;
+//! - *fenced*: a write with an epoch that isn't the current one of this worker's claim changes nothing;
+//! - *in order*: writes of one execution commit in the order in which they were submitted, and get ascending
+//!   sequence numbers without a gap;
+//! - *inbox once*: a message id is taken into an execution's inbox, and from there into its record, at most once;
+//! - *together*: a transaction's writes and its row, a child's end and its parent's message, an arrival's row and its
+//!   leaving the inbox are each one atomic write;
+//! - *stamps never fall*: within an execution, a later row never carries an earlier commit stamp.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+#[cfg(any(test, feature = "crash-points"))]
+pub mod conformance;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+
+/// A future that is chosen at run time.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The id of an execution: given by the caller (its idempotency key) or made by outlast (ascending in time).
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct ExecutionId(pub Arc<str>);
+
+impl From<String> for ExecutionId {
+    fn from(id: String) -> Self {
+        Self(id.into())
+    }
+}
+
+impl From<ExecutionId> for String {
+    fn from(id: ExecutionId) -> Self {
+        id.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Debug for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A worker's registration: a random name that is never used again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub Arc<str>);
+
+/// The number of a claim; rises by one with every claim of an execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// Milliseconds since 1970, as the store's writer stamps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Stamp(pub i64);
+
+impl Stamp {
+    /// The wall clock, now.
+    pub fn now() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// This moment and `wait` later; stays at the end of time.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A keyed digest of 128 bits (see `crate::digest`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest(pub [u8; 16]);
+
+/// The key of an operation: its name, the digest of its arguments, and its ordinal among the operations of both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The name, such as `charge`; operations of outlast's own start with a dot, such as `.sleep`.
+    pub name: Arc<str>,
+    /// The digest of the arguments in canonical form.
+    pub digest: Digest,
+    /// How many operations of this name and digest were called before.
+    pub ordinal: u32,
+}
+
+/// What an operation is. The numbers are the form on disk and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Kind {
+    /// A step, a function's or an inline one.
+    Step = 1,
+    /// A `#[transaction]`.
+    Transaction = 2,
+    /// A sleep that ended.
+    Sleep = 3,
+    /// A wait for a signal that timed out (a signal that came is an [`RowKind::Arrival`]).
+    Signal = 4,
+    /// The end of a child execution.
+    Child = 5,
+    /// The start of a child execution that isn't waited for.
+    Start = 6,
+    /// A single read of data.
+    Read = 7,
+    /// A single write of data: a transaction of its own.
+    Write = 8,
+    /// A method of a handle: status, signal, cancel.
+    Handle = 9,
+}
+
+impl Kind {
+    /// The kind of a number on disk.
+    pub fn of(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::Step,
+            2 => Self::Transaction,
+            3 => Self::Sleep,
+            4 => Self::Signal,
+            5 => Self::Child,
+            6 => Self::Start,
+            7 => Self::Read,
+            8 => Self::Write,
+            9 => Self::Handle,
+            _ => return None,
+        })
+    }
+
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Transaction => "transaction",
+            Self::Sleep => "sleep",
+            Self::Signal => "signal",
+            Self::Child => "child",
+            Self::Start => "start",
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Handle => "handle",
+        }
+    }
+}
+
+/// A recorded value: what an operation gave, in the record's encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// The `Ok` of a result.
+    Ok(Vec<u8>),
+    /// The `Err` of a result, as the user's own type.
+    Err(Vec<u8>),
+    /// What isn't the user's (attempts exhausted, timeout, interrupted …): an encoded [`Error`].
+    Fault(Vec<u8>),
+}
+
+impl Value {
+    /// The encoded bytes.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Ok(bytes) | Self::Err(bytes) | Self::Fault(bytes) => bytes,
+        }
+    }
+}
+
+/// The outcome of an operation, on its way into the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// What the operation is.
+    pub kind: Kind,
+    /// Which operation it is.
+    pub key: Key,
+    /// Its ordinal among all operations of its kind and name, whatever their arguments (drift is matched by it).
+    pub name_ordinal: u32,
+    /// The arguments, for people (and for `undo`); already encrypted where they are secret.
+    pub arguments: Vec<u8>,
+    /// What it gave; already encrypted where it is secret.
+    pub value: Value,
+    /// How many attempts it took; 0 where the word has no meaning.
+    pub attempts: u32,
+    /// The build that writes the row.
+    pub build: u64,
+}
+
+/// One row of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RowKind {
+    /// An operation's outcome.
+    Outcome(Outcome),
+    /// A signal that arrived; no row says who took it.
+    Arrival {
+        /// The signal's name.
+        name: Arc<str>,
+        /// The encoded payload.
+        payload: Vec<u8>,
+    },
+    /// The execution was asked to end; nothing can catch it.
+    Cancel {
+        /// Who or what asked, for people.
+        reason: String,
+    },
+    /// The execution's time is up.
+    Deadline,
+}
+
+/// A row as it stands in the record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its place in the record, from 0, without a gap.
+    pub seq: u64,
+    /// When it was committed; never below the row before.
+    pub stamp: Stamp,
+    /// What it says.
+    pub kind: RowKind,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum End {
+    /// With an `Ok`.
+    Succeeded = 1,
+    /// With an `Err`, a fault, or past its deadline.
+    Failed = 2,
+    /// It was cancelled.
+    Cancelled = 3,
+}
+
+/// What an execution is doing, as the store sees it. The numbers are the form on disk and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Owned by a worker.
+    Running,
+    /// Due, and waiting for a worker.
+    Ready,
+    /// Waiting for a time, a signal, a child: no worker holds it.
+    Waiting,
+    /// It needs a new build, or `resume`: see the reason.
+    Parked,
+    /// It has ended.
+    Ended(End),
+}
+
+impl Status {
+    /// The word for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Ready => "ready",
+            Self::Waiting => "waiting",
+            Self::Parked => "parked",
+            Self::Ended(End::Succeeded) => "succeeded",
+            Self::Ended(End::Failed) => "failed",
+            Self::Ended(End::Cancelled) => "cancelled",
+        }
+    }
+}
+
+/// A call on its way into the store.
+#[derive(Debug, Clone)]
+pub struct NewExecution {
+    /// The id; creating it again is how calls are made idempotent.
+    pub id: ExecutionId,
+    /// The function's name in the record.
+    pub function: Arc<str>,
+    /// The function's version.
+    pub version: u32,
+    /// The arguments in canonical form, encrypted where they are secret.
+    pub arguments: Vec<u8>,
+    /// The digest of function, version left out, and the plain arguments: what a second call must match.
+    pub digest: Digest,
+    /// Not to be claimed before; also where its clock starts.
+    pub not_before: Option<Stamp>,
+    /// How long it may take from its creation, or from `not_before`; recorded as an absolute deadline.
+    pub timeout: Option<Duration>,
+    /// The execution that creates it, whose cancellation reaches it.
+    pub parent: Option<ExecutionId>,
+    /// Where its end is to be announced: a message of this id into that execution's inbox, in the transaction that ends it.
+    pub watcher: Option<Watcher>,
+    /// The seed of its `random()` and `uuid()`.
+    pub seed: u64,
+    /// The worker that takes it at once (epoch 1), if any: only for executions that are due.
+    pub claim_for: Option<WorkerId>,
+}
+
+/// An execution that wants to hear of another's end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watcher {
+    /// Whose inbox the message goes to.
+    pub execution: ExecutionId,
+    /// The message's id, unique in that inbox.
+    pub message: Arc<str>,
+}
+
+/// What became of a creation.
+#[derive(Debug, Clone)]
+pub enum Created {
+    /// It is new; with the claim where one was asked for.
+    New(Option<Box<Claimed>>),
+    /// It was there, with the same digest, and hasn't ended. A watcher has been added.
+    Exists,
+    /// It was there, with the same digest, and has ended. A watcher has got its message.
+    Ended(Finished),
+    /// It is there with another function or other arguments. Nothing was written.
+    Mismatch {
+        /// The function that owns the id.
+        function: Arc<str>,
+    },
+    /// Only the tombstone is left (`true`: the digests agree). Nothing was written.
+    Expired(bool),
+}
+
+/// The end of an execution, as callers get it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// How it ended.
+    pub end: End,
+    /// What it gave.
+    pub value: Value,
+}
+
+/// What a worker gets with a claim: all that is needed to go on.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// The claim's number.
+    pub epoch: Epoch,
+    /// The function's name.
+    pub function: Arc<str>,
+    /// The function's version.
+    pub version: u32,
+    /// The arguments as they were created.
+    pub arguments: Vec<u8>,
+    /// The seed.
+    pub seed: u64,
+    /// When it was created.
+    pub created: Stamp,
+    /// The commit stamp of its first claim: `now()` at the start. Kept over later claims.
+    pub started: Stamp,
+    /// The absolute deadline.
+    pub deadline: Option<Stamp>,
+    /// Its creator.
+    pub parent: Option<ExecutionId>,
+    /// The reason with which it is parked: set when a message to cancel woke a parked execution, which is then
+    /// cancelled without a replay.
+    pub parked: Option<Vec<u8>>,
+    /// How many claims in a row ended with the death of the worker and without a new row.
+    pub crashes: u32,
+    /// The record, in order of `seq`.
+    pub record: Vec<Row>,
+    /// Attempts of operations that have no outcome yet.
+    pub attempts: Vec<Attempt>,
+    /// Messages that haven't been moved into the record, in order of arrival.
+    pub inbox: Vec<Message>,
+}
+
+/// What is kept of an operation between its attempts: fenced, outside the offered sequence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Which operation.
+    pub key: Key,
+    /// Attempts that failed so far.
+    pub failed: u32,
+    /// Time that attempts and back-offs have taken so far, without the time in which no worker was up.
+    pub spent: Duration,
+    /// Not to be tried again before.
+    pub next: Stamp,
+    /// The last failure, encoded like an [`Error`], for people. Never holds a secret.
+    pub error: Vec<u8>,
+    /// Set before the body of an `at_most_once` step starts.
+    pub started: bool,
+}
+
+/// What others send to an execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Unique in the inbox: sent twice, taken once.
+    pub id: Arc<str>,
+    /// What it is.
+    pub body: MessageBody,
+}
+
+/// The kinds of message.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MessageBody {
+    /// A signal with its name and encoded payload.
+    Signal {
+        /// The name that `signal(name)` waits for.
+        name: Arc<str>,
+        /// The encoded payload.
+        payload: Vec<u8>,
+    },
+    /// A request to end.
+    Cancel {
+        /// Who or what asked, for people.
+        reason: String,
+    },
+    /// A watched execution has ended.
+    Ended {
+        /// Which one.
+        execution: ExecutionId,
+        /// How, and with what.
+        finished: Finished,
+    },
+}
+
+/// A write of an execution's owner. Submitted in order, committed in order.
+#[derive(Debug)]
+pub enum Write {
+    /// A row, and the inbox message that becomes it (which leaves the inbox in the same write).
+    Row {
+        /// What the row says.
+        row: RowKind,
+        /// The message it came from.
+        from: Option<Arc<str>>,
+    },
+    /// A transaction: the body's writes and the row that it gives, or neither. A body that gives no row (it is to be
+    /// tried again) leaves no trace.
+    Transaction(TransactionBody),
+    /// An attempt that failed, or the marker of an `at_most_once` step.
+    Attempt(Attempt),
+    /// The end: the value, the status, the watchers' messages; the claim ends with it.
+    End(Finished),
+    /// The claim ends and the execution waits until `wake` (`None`: for a message alone). If its inbox isn't empty it
+    /// is due at once.
+    Release {
+        /// When it is due.
+        wake: Option<Stamp>,
+    },
+    /// The claim ends and the execution is parked until `resume`, or until a worker of another build starts, if
+    /// `until_build` is set.
+    Park {
+        /// An encoded [`Error`] that says why.
+        reason: Vec<u8>,
+        /// The build that parked it, where another build may fare better.
+        until_build: Option<u64>,
+    },
+}
+
+/// The owner's side of a write.
+pub trait Owner: Send + Sync {
+    /// Called once for each write, in the order of submission, on a thread of the store: must not block.
+    fn committed(self: Arc<Self>, ticket: u64, result: Result<Committed, Refused>);
+}
+
+/// A write that is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Committed {
+    /// The row's place, where the write had a row.
+    pub seq: Option<u64>,
+    /// The commit stamp.
+    pub stamp: Stamp,
+}
+
+/// A write that changed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The claim is no longer this worker's: stop at once.
+    Fenced,
+    /// The message had already left the inbox: nothing to do.
+    Gone,
+    /// The transaction's body gave no row.
+    NoRow,
+    /// The store was closed.
+    Closed,
+}
+
+/// A claimed execution's write, with its fence.
+pub struct Submission {
+    /// Whose record.
+    pub execution: ExecutionId,
+    /// Under which claim.
+    pub epoch: Epoch,
+    /// What to write.
+    pub write: Write,
+    /// Whom to tell, and by which number.
+    pub owner: Arc<dyn Owner>,
+    /// Handed back to the owner.
+    pub ticket: u64,
+}
+
+/// The body of a transaction. Run inside the store's transaction with [`crate::data::transaction`] access; gives the
+/// row to record, or `None` to roll back and record nothing. On a commit that has to be tried again it is made anew.
+pub struct TransactionBody {
+    /// Makes the body's future; called on the store's side.
+    pub run: Box<dyn FnMut() -> BoxFuture<'static, Verdict> + Send>,
+    /// What to record if the body panics, waits for something that isn't the store, or can't be committed.
+    pub failed: Box<dyn FnMut(TransactionFault) -> Option<RowKind> + Send>,
+}
+
+impl fmt::Debug for TransactionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TransactionBody")
+    }
+}
+
+/// What a transaction's body asks for.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Keep the writes and record this row with them.
+    Commit(RowKind),
+    /// Undo the writes and record this row (a terminal failure).
+    RollBack(RowKind),
+    /// Undo the writes and record nothing: it will be tried again.
+    Retry,
+}
+
+/// Why a transaction's body came to no verdict.
+#[derive(Debug, Clone)]
+pub enum TransactionFault {
+    /// It panicked, with this message.
+    Panicked(String),
+    /// It waited for something that is not the store.
+    Waited,
+    /// The store refused one of its writes for good (a document too large, say).
+    Refused(Error),
+}
+
+/// What a worker may claim.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// For whom.
+    pub worker: WorkerId,
+    /// The functions and versions that its binary has.
+    pub functions: Arc<[(Arc<str>, u32)]>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What has changed since a worker last looked.
+#[derive(Debug, Clone, Default)]
+pub struct Wakeups {
+    /// Executions owned by the worker that have messages in their inbox.
+    pub arrived: Vec<ExecutionId>,
+    /// Whether something it could claim is due now.
+    pub due: bool,
+    /// When the next one will be due.
+    pub next: Option<Stamp>,
+}
+
+/// A row of a list of executions.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// Which.
+    pub id: ExecutionId,
+    /// Its function.
+    pub function: Arc<str>,
+    /// Its function's version.
+    pub version: u32,
+    /// What it is doing.
+    pub status: Status,
+    /// When it was created.
+    pub created: Stamp,
+    /// When it was first claimed.
+    pub started: Option<Stamp>,
+    /// When it ended.
+    pub ended: Option<Stamp>,
+    /// When it is due, if it waits for a time.
+    pub wake: Option<Stamp>,
+    /// Its deadline.
+    pub deadline: Option<Stamp>,
+    /// Its creator.
+    pub parent: Option<ExecutionId>,
+    /// The owner's worker name.
+    pub owner: Option<WorkerId>,
+    /// How often it was claimed.
+    pub epoch: Epoch,
+    /// Why it is parked: an encoded [`Error`].
+    pub reason: Option<Vec<u8>>,
+}
+
+/// All that is known of an execution, for people.
+#[derive(Debug, Clone)]
+pub struct Details {
+    /// The line of the list.
+    pub summary: Summary,
+    /// Its arguments as created.
+    pub arguments: Vec<u8>,
+    /// Its end.
+    pub finished: Option<Finished>,
+    /// Its record.
+    pub record: Vec<Row>,
+    /// Attempts of operations without an outcome.
+    pub attempts: Vec<Attempt>,
+    /// Messages not yet moved.
+    pub inbox: Vec<Message>,
+}
+
+/// Which executions a list shows, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only of this function.
+    pub function: Option<String>,
+    /// Only with this word for a status ([`Status::name`]).
+    pub status: Option<String>,
+    /// Only children of this one.
+    pub parent: Option<ExecutionId>,
+    /// At most so many.
+    pub limit: usize,
+    /// Only those older than this id in the list's order.
+    pub before: Option<ExecutionId>,
+}
+
+/// How long what has ended is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Ended executions with their records.
+    pub executions: Duration,
+    /// Their ids and digests.
+    pub tombstones: Duration,
+}
+
+/// What `doctor` says of a store.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// Facts, as name and value.
+    pub facts: Vec<(&'static str, String)>,
+    /// What is wrong, each with the way out.
+    pub problems: Vec<String>,
+}
+
+/// A store. All methods may be called from any thread inside a tokio runtime; none blocks its caller.
+pub trait Store: Send + Sync + 'static {
+    /// Registers a worker, which is alive from then on for as long as its process is, and claimable work of parked
+    /// executions of other builds becomes due. `build` is this binary's.
+    fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>>;
+
+    /// Takes back all that dead or hung workers own, so that it can be claimed: how many executions that were.
+    /// A worker that was taken back from is refused ever after. Also says whether `worker` itself still stands.
+    fn sweep(&self, worker: &WorkerId) -> BoxFuture<'_, Result<Swept>>;
+
+    /// Gives back what the worker owns, at once, and takes it off the list. Not a crash.
+    fn leave(&self, worker: &WorkerId) -> BoxFuture<'_, Result<()>>;
+
+    /// Creates an execution, or says what stands under its id.
+    fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>>;
+
+    /// Claims due executions.
+    fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>>;
+
+    /// Submits an owner's write. Never fails for a store that is away: it is kept and written on its return.
+    fn submit(&self, submission: Submission);
+
+    /// Puts a message into an execution's inbox: `false` if it had been there before or the execution has ended.
+    /// [`crate::ErrorKind::NotFound`] if there is no such execution.
+    fn post(&self, to: ExecutionId, message: Message) -> BoxFuture<'_, Result<bool>>;
+
+    /// The messages in an execution's inbox, in order of arrival.
+    fn inbox(&self, of: ExecutionId) -> BoxFuture<'_, Result<Vec<Message>>>;
+
+    /// A number that changes with each commit of anyone that may concern a worker or a waiting caller.
+    fn changes(&self) -> tokio::sync::watch::Receiver<u64>;
+
+    /// What concerns this worker.
+    fn wakeups(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Wakeups>>;
+
+    /// Those of the given executions that have ended, are parked (`Err` with the reason) or don't exist.
+    fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Vec<(ExecutionId, Result<Finished>)>>>;
+
+    /// Makes a parked or waiting execution due now. `false` if it has ended or is owned.
+    fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>>;
+
+    /// Open children that `parent` created.
+    fn children(&self, parent: ExecutionId) -> BoxFuture<'_, Result<Vec<ExecutionId>>>;
+
+    /// A page of executions.
+    fn list(&self, filter: Filter) -> BoxFuture<'_, Result<Vec<Summary>>>;
+
+    /// One execution whole.
+    fn details(&self, id: ExecutionId) -> BoxFuture<'_, Result<Option<Details>>>;
+
+    /// A data operation outside a transaction: a read on a reader, a write as a transaction of its own.
+    fn data(&self, operation: crate::data::Operation) -> BoxFuture<'_, Result<crate::data::Reply>>;
+
+    /// Removes some of what is older than its retention; `true` if more is left.
+    fn purge(&self, retention: Retention) -> BoxFuture<'_, Result<bool>>;
+
+    /// The key of all digests of this store.
+    fn digest_key(&self) -> [u8; 16];
+
+    /// Facts and problems. Slow (reads the whole store) if `thorough`.
+    fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>>;
+
+    /// Writes what was submitted, then closes. Later calls fail with [`crate::ErrorKind::Unavailable`].
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What a sweep found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// How many executions were taken back.
+    pub reclaimed: usize,
+    /// Whether the sweeping worker is still registered; if not, it has lost all it owned.
+    pub standing: bool,
+}
