@@ -1,11 +1,283 @@
-//! Stub.
+//! The app: its settings, its dependencies, and how it runs: inside a tokio program, or as a command line.
+
+use std::any::Any;
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
-pub(crate) fn main<E, Fut>(_worker_threads: Option<usize>, _main: impl FnOnce() -> Fut) -> ExitCode
+use crate::duration::IntoDuration;
+use crate::engine::{Engine, RunningScope, States};
+use crate::error::{Error, ErrorKind, Result};
+use crate::function::registry::Registry;
+use crate::sealing::Keys;
+use crate::settings::Settings;
+use crate::store::Store;
+
+mod executions;
+mod place;
+
+pub use executions::{AnyHandle, Execution};
+
+/// An application: where its data lives, what it depends on.
+///
+/// ```no_run
+/// use outlast::prelude::*;
+///
+/// #[outlast::main]
+/// async fn main() -> Result<()> {
+///     App::from_env().run().await
+/// }
+/// ```
+#[derive(Clone)]
+pub struct App {
+    settings: Settings,
+    states: States,
+    key: Option<String>,
+    /// The first wrong setting: told at the start.
+    error: Option<Error>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither the key nor a password in the store's URL.
+        f.debug_struct("App").field("store", &place::shown(&self.settings.store)).finish_non_exhaustive()
+    }
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl App {
+    /// With defaults, whatever the environment says: the embedded store in `outlast.db`.
+    pub fn new() -> Self {
+        Self { settings: Settings::default(), states: States::default(), key: None, error: None }
+    }
+
+    /// With what the environment says: `OUTLAST_STORE`, `OUTLAST_KEY`. Builder calls override it.
+    pub fn from_env() -> Self {
+        let mut app = Self::new();
+        if let Ok(store) = std::env::var("OUTLAST_STORE") {
+            app.settings.store = store;
+        }
+        app.key = std::env::var("OUTLAST_KEY").ok().filter(|key| !key.trim().is_empty());
+        app
+    }
+
+    /// Where executions and documents live: `sqlite://shop.db` or `memory:`.
+    #[must_use]
+    pub fn store(mut self, url: impl Into<String>) -> Self {
+        self.settings.store = url.into();
+        self
+    }
+
+    /// The keys for secrets: one or several of 32 bytes in base64, the first one seals. As `OUTLAST_KEY`.
+    #[must_use]
+    pub fn key(mut self, keys: impl Into<String>) -> Self {
+        self.key = Some(keys.into());
+        self
+    }
+
+    /// A dependency, which [`state`](crate::state) gives to steps.
+    #[must_use]
+    pub fn state<T: Any + Send + Sync>(mut self, state: T) -> Self {
+        self.states.put(state);
+        self
+    }
+
+    /// How long an execution that waits is kept in memory before it is parked. Default: 1 second.
+    #[must_use]
+    pub fn park_after(self, wait: impl IntoDuration) -> Self {
+        self.duration(wait, |settings, wait| settings.park_after = wait)
+    }
+
+    /// How long bodies in flight get to record at a shutdown or a cancellation. Default: 10 seconds.
+    #[must_use]
+    pub fn shutdown_grace(self, grace: impl IntoDuration) -> Self {
+        self.duration(grace, |settings, grace| settings.shutdown_grace = grace)
+    }
+
+    /// How long a worker may hang before others take its work over. Default: 10 seconds.
+    #[must_use]
+    pub fn hang_limit(self, limit: impl IntoDuration) -> Self {
+        self.duration(limit, |settings, limit| settings.hang_limit = limit)
+    }
+
+    /// How long callers wait for a store that is away before they get a retryable error. Default: 5 seconds.
+    #[must_use]
+    pub fn store_timeout(self, timeout: impl IntoDuration) -> Self {
+        self.duration(timeout, |settings, timeout| settings.store_timeout = timeout)
+    }
+
+    /// How long ended executions are kept, and how long their ids. Default: 30 and 90 days.
+    #[must_use]
+    pub fn retention(self, executions: impl IntoDuration, ids: impl IntoDuration) -> Self {
+        self.duration(executions, |settings, wait| settings.retention.executions = wait)
+            .duration(ids, |settings, wait| settings.retention.tombstones = wait)
+    }
+
+    /// The largest recorded value in bytes: an argument list, a result, a signal. Default: 4 MiB.
+    #[must_use]
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.settings.max_payload = bytes;
+        self
+    }
+
+    /// The most operations of one execution. Default: 100,000.
+    #[must_use]
+    pub fn max_operations(mut self, operations: usize) -> Self {
+        self.settings.max_operations = operations;
+        self
+    }
+
+    /// The most executions in memory at a time. Default: 20,000.
+    #[must_use]
+    pub fn max_running(mut self, executions: usize) -> Self {
+        self.settings.max_running = executions.max(1);
+        self
+    }
+
+    /// Deaths of workers in a row, without progress, after which an execution is parked. Default: 20.
+    #[must_use]
+    pub fn max_crashes(mut self, crashes: u32) -> Self {
+        self.settings.max_crashes = crashes.max(1);
+        self
+    }
+
+    /// Only calls executions, and leaves it to other processes to run them.
+    #[must_use]
+    pub fn caller_only(mut self) -> Self {
+        self.settings.worker = false;
+        self
+    }
+
+    fn duration(mut self, text: impl IntoDuration, set: impl FnOnce(&mut Settings, Duration)) -> Self {
+        match text.into_duration() {
+            Ok(duration) => set(&mut self.settings, duration),
+            Err(error) if self.error.is_none() => self.error = Some(error),
+            Err(_) => {}
+        }
+        self
+    }
+
+    /// Runs inside the tokio program at hand: opens the store, takes up what is due, and gives a handle to shut it
+    /// down.
+    ///
+    /// # Errors
+    /// A wrong setting, a store that can't be opened, two durable functions of one name.
+    ///
+    /// ```no_run
+    /// # use outlast::prelude::*;
+    /// # async fn run() -> Result<()> {
+    /// let running = App::from_env().start().await?;
+    /// // … serve requests …
+    /// running.shutdown().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn start(self) -> Result<Running> {
+        let (engine, _) = self.engine().await?;
+        if let Err(error) = engine.start().await {
+            engine.shut_down().await;
+            return Err(error);
+        }
+        Ok(Running { engine })
+    }
+
+    /// The engine, not yet started.
+    async fn engine(self) -> Result<(Arc<Engine>, Arc<dyn Store>)> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let registry = Registry::of_binary()?;
+        let keys = self.key.as_deref().map(Keys::from_text).transpose()?;
+        let secret = registry.all().find(|function| function.secret.result || !function.secret.arguments.is_empty());
+        if let (Some(function), None) = (secret, &keys) {
+            return Err(Error::of(
+                ErrorKind::Invalid,
+                format!(
+                    "`{}` ({}) has secrets, but there is no key: set OUTLAST_KEY to 32 random bytes in base64",
+                    function.name, function.place
+                ),
+            ));
+        }
+        let store = place::open(&self.settings).await?;
+        Ok((Engine::new(store.clone(), registry, self.settings, self.states, keys), store))
+    }
+}
+
+/// An app that runs; dropped without [`shutdown`](Running::shutdown), it stops like a process that is killed.
+pub struct Running {
+    engine: Arc<Engine>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("store", &place::shown(&self.engine.settings.store)).finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// Takes up nothing new, lets steps in flight reach their record within the grace, gives everything back at once.
+    pub async fn shutdown(self) {
+        self.engine.shut_down().await;
+    }
+
+    /// Runs a future whose calls mean this app: needed where several apps run in one process.
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
+        RunningScope::new(self.engine.clone(), future)
+    }
+}
+
+/// What `#[outlast::main]` makes of an async `main`.
+pub(crate) fn main<E, Fut>(worker_threads: Option<usize>, main: impl FnOnce() -> Fut) -> ExitCode
 where
     Fut: Future<Output = std::result::Result<(), E>>,
-    E: Into<crate::Error>,
+    E: Into<Error>,
 {
-    ExitCode::SUCCESS
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = worker_threads {
+        builder.worker_threads(threads.max(1));
+    }
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&Error::from(error).context("tokio's runtime can't be started")),
+    };
+    let result = runtime.block_on(async { main().await });
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error.into()),
+    }
+}
+
+fn failed(error: &Error) -> ExitCode {
+    // The last word of a program belongs on standard error, whatever becomes of its logs.
+    #[allow(clippy::print_stderr)]
+    {
+        eprintln!("error: {error:?}");
+    }
+    ExitCode::from(exit_code(error))
+}
+
+/// Exit codes that scripts can trust: 1 the function failed, 2 it was asked wrongly, 3 not found, 4 parked, 75 try again
+/// (as in `sysexits.h`).
+pub(crate) fn exit_code(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Invalid | ErrorKind::Unsupported | ErrorKind::Conflict | ErrorKind::Misplaced => 2,
+        ErrorKind::NotFound | ErrorKind::Expired => 3,
+        ErrorKind::Parked | ErrorKind::Diverged | ErrorKind::NotDurable => 4,
+        ErrorKind::Unavailable => 75,
+        ErrorKind::Failed
+        | ErrorKind::Exhausted
+        | ErrorKind::Timeout
+        | ErrorKind::Panicked
+        | ErrorKind::Interrupted
+        | ErrorKind::Cancelled
+        | ErrorKind::TooLarge
+        | ErrorKind::NotRecordable
+        | ErrorKind::Damaged => 1,
+    }
 }

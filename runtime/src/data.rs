@@ -12,6 +12,7 @@ use bson::{Bson, Document, RawDocumentBuf};
 use crate::error::Result;
 use crate::store::BoxFuture;
 
+pub(crate) mod collection;
 pub(crate) mod filter;
 pub(crate) mod update;
 
@@ -58,6 +59,24 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// What it is, as a document: what tells two operations apart, and what people see.
+    pub(crate) fn described(&self) -> Document {
+        match self {
+            Self::InsertOne { collection, document } => {
+                let document = Document::try_from(document.as_ref()).unwrap_or_default();
+                bson::doc! { "collection": &**collection, "document": document }
+            }
+            Self::FindOne { collection, filter }
+            | Self::Find { collection, filter }
+            | Self::DeleteOne { collection, filter } => {
+                bson::doc! { "collection": &**collection, "filter": filter.clone() }
+            }
+            Self::UpdateOne { collection, filter, update } => {
+                bson::doc! { "collection": &**collection, "filter": filter.clone(), "update": update.clone() }
+            }
+        }
+    }
+
     /// Whether it changes nothing.
     pub fn is_read(&self) -> bool {
         match self {

@@ -1,51 +1,310 @@
-//! Stub, until the engine lands.
-use std::future::Future;
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! The engine: call → record → driver → operation → store.
+//!
+//! Reading order: `driver` (the rule: offered in order, taken one at a time), `execution` (its state), `operation` (a
+//! place as a future), `launch` and `body` (what runs), `worker` (claims, sweeps, wake-ups). Nothing here knows SQL,
+//! and nothing here is known to the store.
 
+mod ambient;
+mod body;
+mod call;
+mod child;
+mod client;
+mod context;
+mod data_operation;
+mod driver;
+mod ending;
+mod execution;
+mod handle;
+mod held;
+mod inbox;
+mod lane;
+mod launch;
+mod names;
+mod operation;
+mod parking;
+mod random;
+mod running;
+mod signal;
+mod sleep;
+mod states;
+mod step;
+mod timers;
+mod transaction;
+pub(crate) mod view;
+mod waiters;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::Notify;
+
+pub use ambient::{Random, idempotency_key, now, random, state, uuid};
+pub use call::Call;
+pub use handle::Handle;
+pub use operation::Operation;
+pub use signal::{Signal, signal};
+pub use sleep::sleep;
+pub use step::{Step, step};
+
+pub(crate) use client::{create, not_found, payload, wait};
+pub(crate) use data_operation::data;
+pub(crate) use names::check as check_name;
+pub(crate) use operation::parked;
+pub(crate) use random::id as new_id;
+pub(crate) use running::Scoped as RunningScope;
+pub(crate) use states::States;
+
+use crate::digest::{Digests, hex};
+use crate::encoding;
+use crate::error::{Error, ErrorKind, Result};
 use crate::function::arguments::Arguments;
-use crate::function::outcome::Codec;
-use crate::function::spec::{Function, StepSpec};
+use crate::function::outcome::Produced;
+use crate::function::registry::Registry;
+use crate::function::spec::Function;
+use crate::sealing::Keys;
+use crate::settings::Settings;
+use crate::store::{Claimed, Digest, ExecutionId, Finished, Key, Kind, NewExecution, Store, Value, WorkerId};
+use execution::Execution;
+use held::Held;
+use lane::{Event, Lanes};
+use timers::Timers;
+use waiters::Waiters;
 
-/// A step's operation.
-#[must_use = "a step does nothing until it is awaited"]
-pub struct Step<R>(PhantomData<fn() -> R>);
-
-/// A durable function's call.
-#[must_use = "a call does nothing until it is awaited or started"]
-pub struct Call<R>(PhantomData<fn() -> R>);
-
-impl<R> Step<R> {
-    pub(crate) fn new<F, Fut>(_: &'static StepSpec, _: Arguments, _: &'static Codec<R>, _: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = R> + Send + 'static,
-    {
-        Self(PhantomData)
-    }
+/// A running app: its store, its functions, its worker.
+pub(crate) struct Engine {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) registry: Registry,
+    pub(crate) settings: Settings,
+    pub(crate) states: States,
+    keys: Option<Keys>,
+    digests: Digests,
+    /// Which binary this is.
+    pub(crate) build: u64,
+    pub(crate) runtime: Runtime,
+    pub(crate) lanes: Lanes,
+    pub(crate) timers: Timers,
+    live: Mutex<HashMap<ExecutionId, Arc<Execution>>>,
+    worker: Mutex<Option<WorkerId>>,
+    waiters: Mutex<Waiters>,
+    look_for_ends: Notify,
+    next_lane: AtomicUsize,
+    draining: AtomicBool,
+    closed: AtomicBool,
+    /// Told when an execution leaves this worker.
+    left: Notify,
 }
 
-impl<R> Call<R> {
-    pub(crate) fn new<F, Fut>(_: &'static Function, _: Arguments, _: &'static Codec<R>, _: F) -> Self
-    where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = R> + Send + 'static,
-    {
-        Self(PhantomData)
+impl Engine {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        registry: Registry,
+        settings: Settings,
+        states: States,
+        keys: Option<Keys>,
+    ) -> Arc<Self> {
+        let runtime = Runtime::current();
+        let lanes = Lanes::new(runtime.metrics().num_workers());
+        let digests = Digests::new(store.digest_key());
+        let engine = Arc::new(Self {
+            store,
+            registry,
+            settings,
+            states,
+            keys,
+            digests,
+            build: worker::build(),
+            runtime,
+            lanes,
+            timers: Timers::default(),
+            live: Mutex::default(),
+            worker: Mutex::default(),
+            waiters: Mutex::default(),
+            look_for_ends: Notify::new(),
+            next_lane: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            left: Notify::new(),
+        });
+        running::register(&engine);
+        engine
     }
-}
 
-impl<R> Future for Step<R> {
-    type Output = R;
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
-        Poll::Pending
+    /// Whether it takes up nothing new: it is being shut down.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
-}
 
-impl<R> Future for Call<R> {
-    type Output = R;
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
-        Poll::Pending
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes up an execution that was claimed.
+    pub(crate) fn adopt(self: &Arc<Self>, claimed: Claimed) {
+        let Some(function) = self.registry.get(&claimed.function, claimed.version) else {
+            // Only what the binary has is claimed; a claim that slipped through ends with the worker's lease.
+            tracing::error!(id = %claimed.id, function = %claimed.function, "claimed, but not in this binary");
+            return;
+        };
+        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.count();
+        let execution = Execution::new(self.clone(), function, claimed, lane);
+        if let Some(old) = self.live.held().insert(execution.id.clone(), execution.clone()) {
+            old.state.held().phase = execution::Phase::Gone;
+        }
+        tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
+        execution.send(Event::Start);
+    }
+
+    /// An execution has left this worker.
+    pub(crate) fn forget(&self, execution: &Arc<Execution>) {
+        let mut live = self.live.held();
+        if live.get(&execution.id).is_some_and(|there| Arc::ptr_eq(there, execution)) {
+            live.remove(&execution.id);
+        }
+        drop(live);
+        self.left.notify_waiters();
+        self.look_for_ends.notify_one();
+    }
+
+    /// An execution has ended here: its waiting callers are told.
+    pub(crate) fn ended(&self, execution: &Arc<Execution>, finished: Finished) {
+        tracing::info!(id = %execution.id, function = execution.function.name, end = ?finished.end, "ended");
+        self.waiters.held().tell(&execution.id, &Ok(finished));
+        self.forget(execution);
+    }
+
+    pub(crate) fn runs(&self, id: &ExecutionId) -> bool {
+        self.live.held().contains_key(id)
+    }
+
+    /// A keyed digest for one kind of operation and name.
+    pub(crate) fn digest(&self, kind: Kind, name: &str, parts: &[&[u8]]) -> Digest {
+        let mut all = Vec::with_capacity(parts.len() + 1);
+        all.push(name.as_bytes());
+        all.extend(parts);
+        self.digests.of(kind.name(), &all)
+    }
+
+    /// The key of an operation for the world outside: unchanged over retries, replay, restart and restore.
+    pub(crate) fn idempotency_key(&self, execution: &ExecutionId, kind: Kind, key: &Key) -> String {
+        let ordinal = key.ordinal.to_le_bytes();
+        let digest = self.digest(kind, &key.name, &[b"key", execution.0.as_bytes(), &key.digest.0, &ordinal]);
+        hex(&digest.0)
+    }
+
+    /// A child's id: its parent's id and the key.
+    pub(crate) fn child_id(&self, parent: &ExecutionId, key: &Key) -> ExecutionId {
+        let unique = self.idempotency_key(parent, Kind::Child, key);
+        let name: String = key.name.chars().take(60).collect();
+        let readable = format!("{parent}.{name}.{}", &unique[..12]);
+        // Names end at 255: deep families keep the hash, which stands for the whole path.
+        ExecutionId(if readable.len() <= 255 { readable.into() } else { format!("{name}.{unique}").into() })
+    }
+
+    pub(crate) fn check_size(&self, bytes: &[u8], what: &str) -> Result<()> {
+        let limit = self.settings.max_payload;
+        if bytes.len() <= limit {
+            return Ok(());
+        }
+        Err(Error::of(
+            ErrorKind::TooLarge,
+            format!(
+                "{what} takes {} bytes, the limit is {limit}: keep it in a file or a collection and record its name",
+                bytes.len()
+            ),
+        )
+        .into_terminal())
+    }
+
+    /// A result within its limit, or the terminal fault that says it isn't.
+    pub(crate) fn limited(&self, produced: Produced, what: &str) -> Produced {
+        match self.check_size(produced.value.bytes(), what) {
+            Ok(()) => produced,
+            Err(error) => Produced::fault(error),
+        }
+    }
+
+    /// The digest and the stored form of a step's arguments.
+    pub(crate) fn recorded_arguments(
+        &self,
+        kind: Kind,
+        name: &str,
+        arguments: &Arguments,
+    ) -> Result<(Digest, Vec<u8>)> {
+        let plain = arguments.plain()?;
+        let digest = self.digest(kind, name, &[&plain]);
+        self.check_size(&plain, &format!("the arguments of `{name}`"))?;
+        Ok((digest, self.stored_arguments(name, arguments, plain)?))
+    }
+
+    /// Arguments as they are stored: secret ones sealed.
+    pub(crate) fn stored_arguments(&self, name: &str, arguments: &Arguments, plain: Vec<u8>) -> Result<Vec<u8>> {
+        if !arguments.has_secrets() {
+            return Ok(plain);
+        }
+        let keys = self.keys_for(name)?;
+        arguments.stored(|bytes| Ok(encoding::sealed(&keys.seal(bytes, name.as_bytes())?)))
+    }
+
+    fn keys_for(&self, name: &str) -> Result<&Keys> {
+        self.keys.as_ref().ok_or_else(|| {
+            Error::of(
+                ErrorKind::Invalid,
+                format!("`{name}` has secrets, but there is no key: set OUTLAST_KEY to 32 random bytes in base64"),
+            )
+            .into_terminal()
+        })
+    }
+
+    /// A result as it is stored: sealed if it is secret. Faults are outlast's own words and hold no secret.
+    pub(crate) fn seal_result(&self, value: Value, secret: bool, name: &str) -> Value {
+        if !secret || matches!(value, Value::Fault(_)) {
+            return value;
+        }
+        let sealed = self
+            .keys_for(name)
+            .and_then(|keys| keys.seal(value.bytes(), name.as_bytes()))
+            .map(|sealed| encoding::sealed(&sealed));
+        match (value, sealed) {
+            (Value::Ok(_), Ok(sealed)) => Value::Ok(sealed),
+            (Value::Err(_), Ok(sealed)) => Value::Err(sealed),
+            (Value::Fault(bytes), Ok(_)) => Value::Fault(bytes),
+            (_, Err(error)) => Produced::fault(error).value,
+        }
+    }
+
+    /// Opens what was sealed for a name.
+    pub(crate) fn open(&self, sealed: &[u8], name: &str) -> Result<Vec<u8>> {
+        self.keys_for(name)?.open(sealed, name.as_bytes())
+    }
+
+    /// A call of a function, ready for the store.
+    pub(crate) fn new_execution(
+        &self,
+        id: ExecutionId,
+        function: &'static Function,
+        arguments: Vec<u8>,
+        digest: Digest,
+        timeout: Option<std::time::Duration>,
+    ) -> NewExecution {
+        NewExecution {
+            id,
+            function: function.name.into(),
+            version: function.version,
+            arguments,
+            digest,
+            not_before: None,
+            timeout,
+            parent: None,
+            watcher: None,
+            seed: u64::from_le_bytes(random::bytes()),
+            claim_for: if self.has_room() { self.worker.held().clone() } else { None },
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_draining() && self.live.held().len() < self.settings.max_running
     }
 }

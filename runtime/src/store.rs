@@ -664,6 +664,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`crate::ErrorKind::NotFound`] if there is no such execution.
     fn post(&self, to: ExecutionId, message: Message) -> BoxFuture<'_, Result<bool>>;
 
+    /// Announces an execution's end to a watcher: at once if it has ended. [`crate::ErrorKind::NotFound`] if there is no
+    /// such execution.
+    fn watch(&self, of: ExecutionId, watcher: Watcher) -> BoxFuture<'_, Result<()>>;
+
     /// The messages in an execution's inbox, in order of arrival.
     fn inbox(&self, of: ExecutionId) -> BoxFuture<'_, Result<Vec<Message>>>;
 

@@ -43,6 +43,7 @@ use std::process::ExitCode;
 
 pub use inventory;
 pub use std::result::Result::{Err, Ok};
+pub use tokio;
 
 pub use super::arguments::{
     Arguments, DurableArgument, Input, SkippedArgument, StepArgument, durable_argument, skipped_argument, step_argument,

@@ -1,0 +1,175 @@
+//! Executions by id, whatever their function: what the command line and tests look at.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::Running;
+use crate::engine::{self, Engine, view};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{
+    Details, ExecutionId, Filter, Finished, Kind, Message, MessageBody, RowKind, Status, Summary, Value,
+};
+
+/// All that is known of an execution: its arguments, its record, its end.
+#[derive(Debug, Clone)]
+pub struct Execution(pub(crate) Details);
+
+impl Execution {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.0.summary.id.0
+    }
+
+    /// Its function's name.
+    pub fn function(&self) -> &str {
+        &self.0.summary.function
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Status {
+        self.0.summary.status
+    }
+
+    /// Its arguments as JSON; secret ones are `•••`.
+    pub fn arguments(&self) -> Json {
+        crate::encoding::view(&self.0.arguments).unwrap_or(Json::Null)
+    }
+
+    /// Why it is parked.
+    pub fn reason(&self) -> Option<Error> {
+        self.0.summary.reason.as_deref().map(crate::function::outcome::read_fault)
+    }
+
+    /// Its result as JSON, once it has ended; an error is an object with `kind` and `message`.
+    pub fn result(&self) -> Option<Json> {
+        self.0.finished.as_ref().map(|finished| view::value(&finished.value))
+    }
+
+    /// The recorded outcomes of operations, in order: name, kind, attempts, result as JSON.
+    pub fn operations(&self) -> impl Iterator<Item = (&str, Kind, u32, Json)> {
+        self.0.record.iter().filter_map(|row| match &row.kind {
+            RowKind::Outcome(outcome) => {
+                Some((&*outcome.key.name, outcome.kind, outcome.attempts, view::value(&outcome.value)))
+            }
+            RowKind::Arrival { .. } | RowKind::Cancel { .. } | RowKind::Deadline => None,
+        })
+    }
+}
+
+/// The handle of an execution whose function isn't known at compile time: results are JSON.
+#[derive(Clone)]
+pub struct AnyHandle {
+    engine: Arc<Engine>,
+    id: ExecutionId,
+}
+
+impl std::fmt::Debug for AnyHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AnyHandle").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl AnyHandle {
+    /// The execution's id.
+    pub fn id(&self) -> &str {
+        &self.id.0
+    }
+
+    /// Waits for its end: the result as JSON, or the error that it ended with.
+    pub async fn result(&self) -> Result<Json> {
+        let finished = engine::wait(&self.engine, &self.id).await?;
+        result_of(&self.id, finished)
+    }
+
+    /// Sends a signal.
+    pub async fn signal<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
+        engine::check_name("signal", name)?;
+        let payload = engine::payload(&self.engine, name, value)?;
+        let body = MessageBody::Signal { name: name.into(), payload };
+        self.post(body).await
+    }
+
+    /// Asks it to end.
+    pub async fn cancel(&self, reason: impl Into<String>) -> Result<()> {
+        self.post(MessageBody::Cancel { reason: reason.into() }).await
+    }
+
+    async fn post(&self, body: MessageBody) -> Result<()> {
+        let message = Message { id: engine::new_id().into(), body };
+        if self.engine.store.post(self.id.clone(), message).await? {
+            return Ok(());
+        }
+        Err(Error::of(ErrorKind::Conflict, format!("the execution `{}` has ended", self.id)).with_execution(&self.id))
+    }
+
+    /// Makes it due now if it is parked or waits: `false` if it has ended or is running.
+    pub async fn resume(&self) -> Result<bool> {
+        self.engine.store.resume(self.id.clone()).await
+    }
+
+    /// All that is known of it.
+    pub async fn details(&self) -> Result<Execution> {
+        match self.engine.store.details(self.id.clone()).await? {
+            Some(details) => Ok(Execution(details)),
+            None => Err(engine::not_found(&self.id)),
+        }
+    }
+}
+
+fn result_of(id: &ExecutionId, finished: Finished) -> Result<Json> {
+    match finished.value {
+        Value::Ok(_) => Ok(view::value(&finished.value)),
+        Value::Fault(bytes) => Err(crate::function::outcome::read_fault(&bytes).with_execution(id)),
+        Value::Err(bytes) => match crate::encoding::decode::<Error>(&bytes) {
+            Ok(error) => Err(error.with_execution(id)),
+            Err(_) => {
+                let json = crate::encoding::view(&bytes).unwrap_or(Json::Null);
+                Err(Error::of(ErrorKind::Failed, json).with_execution(id))
+            }
+        },
+    }
+}
+
+impl Running {
+    /// Calls a function by name, with a JSON object of its arguments (a single one may stand bare); an `id` makes it
+    /// idempotent.
+    ///
+    /// # Errors
+    /// No such function, arguments that don't fit, an id that is taken by another call.
+    pub async fn call(&self, function: &str, arguments: Json, id: Option<&str>) -> Result<AnyHandle> {
+        let Some(function) = self.engine.registry.newest(function) else {
+            return Err(self.no_function(function));
+        };
+        if let Some(id) = id {
+            engine::check_name("execution", id)?;
+        }
+        let id = ExecutionId(id.map_or_else(|| engine::new_id().into(), Into::into));
+        let (digest, arguments) = self.engine.json_arguments(function, arguments)?;
+        let new = self.engine.new_execution(id.clone(), function, arguments, digest, function.timeout);
+        engine::create(&self.engine, new).await?;
+        Ok(self.execution(id.0))
+    }
+
+    fn no_function(&self, name: &str) -> Error {
+        let known: Vec<_> = self.engine.registry.all().map(|function| function.name).collect();
+        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        Error::of(
+            ErrorKind::NotFound,
+            format!(
+                "no durable function of this binary is called `{name}`: {known} (a crate that is never named isn't linked: `use my_functions as _;`)"
+            ),
+        )
+    }
+
+    /// The handle of an execution by its id, which need not exist.
+    pub fn execution(&self, id: impl Into<Arc<str>>) -> AnyHandle {
+        AnyHandle { engine: self.engine.clone(), id: ExecutionId(id.into()) }
+    }
+
+    /// A page of executions, newest first.
+    pub async fn executions(&self, filter: Filter) -> Result<Vec<Summary>> {
+        self.engine.store.list(filter).await
+    }
+}

@@ -1,0 +1,73 @@
+//! Where the store is: a URL, and what this build can open.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::settings::Settings;
+use crate::store::Store;
+
+/// Opens the store of the settings' URL.
+pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
+    let url = settings.store.as_str();
+    let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "sqlite" | "memory" => embedded(url, settings).await,
+        "mongodb" | "mongodb+srv" => Err(Error::of(
+            ErrorKind::Unsupported,
+            "a MongoDB store needs outlast's feature `mongodb`, which this version doesn't have yet: use sqlite://",
+        )),
+        _ => Err(Error::of(
+            ErrorKind::Invalid,
+            format!("the store `{}` isn't a URL that outlast knows: write sqlite://shop.db or memory:", shown(url)),
+        )),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
+    use crate::store::sqlite::{SqliteOptions, SqliteStore};
+    let mut options = if url == "memory:" {
+        SqliteOptions::memory()
+    } else {
+        let path =
+            url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());
+        let Some(path) = path else {
+            return Err(Error::of(
+                ErrorKind::Invalid,
+                format!("the store `{}` names no file: write sqlite://shop.db", shown(url)),
+            ));
+        };
+        SqliteOptions::file(path)
+    };
+    options.hang_limit = settings.hang_limit;
+    options.timeout = settings.store_timeout;
+    let store: Arc<dyn Store> = SqliteStore::open(options).await?;
+    Ok(store)
+}
+
+#[cfg(not(feature = "sqlite"))]
+async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
+    Err(Error::of(
+        ErrorKind::Unsupported,
+        format!("the store `{}` needs outlast's feature `sqlite`, which this build doesn't have", shown(url)),
+    ))
+}
+
+/// A URL as it may be shown: without a user's name and password.
+pub(crate) fn shown(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}•••{}", &url[..scheme + 3], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let shown = shown("mongodb+srv://ann:p@ss@cluster/shop?retryWrites=true");
+        assert_eq!(shown, "mongodb+srv://•••@cluster/shop?retryWrites=true");
+    }
+}

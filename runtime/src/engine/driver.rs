@@ -1,0 +1,563 @@
+//! The heart: committed outcomes are offered in order and taken one at a time.
+//!
+//! The sequence of the root's polls is a function of the record alone (`semantics.md`, "Offered in order, taken one at
+//! a time"): the first poll, then one round of polls for each offer. Live and on replay the same code runs; the only
+//! difference is where the outcomes come from.
+//!
+//! Each sentence of the rule is a line here, named by a comment `rule: …`; the tests take each out in turn.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use super::context::{self, Context};
+use super::ending;
+use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
+use super::held::Held;
+use super::inbox;
+use super::lane::Event;
+use super::launch::family;
+use super::parking;
+use super::timers::Due;
+use crate::encoding;
+use crate::error::{Error, ErrorKind};
+use crate::function::arguments::Input;
+use crate::function::outcome::{Produced, Root, read_fault};
+use crate::store::{Committed, Outcome, Refused, RowKind, Stamp, Value, Write};
+
+/// A stage in the end of a cancelled execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// Bodies in flight have had their time.
+    BodiesDone,
+    /// A child that was dropped has been told.
+    ChildTold,
+    /// All children have ended.
+    ChildrenEnded,
+}
+
+/// What the function came to in a round of offers.
+enum Progress {
+    /// It waits for what isn't committed yet.
+    Quiet,
+    /// It returned.
+    Returned(Produced),
+    /// A row without an operation had its turn.
+    Ends(Ending),
+    /// It can't go on.
+    Fault(Error),
+}
+
+/// Handles an event on the execution's lane.
+pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
+    {
+        let mut state = execution.state.held();
+        state.generation += 1;
+        if state.phase == Phase::Gone && !matches!(event, Event::Committed(..)) {
+            return;
+        }
+    }
+    match event {
+        Event::Start => start(execution),
+        Event::Committed(ticket, result) => committed(execution, ticket, result),
+        Event::Settled => advance(execution),
+        Event::Due(due) => self::due(execution, due),
+        Event::Arrived => inbox::fetch(execution),
+        Event::Inbox(messages) => inbox::move_into_record(execution, messages),
+        Event::Foreign => foreign(execution),
+        Event::Closing(closing) => ending::go_on(execution, closing),
+    }
+}
+
+/// Decodes the arguments, makes the root, polls it for the first time and replays.
+fn start(execution: &Arc<Execution>) {
+    if execution.was_parked
+        && let Some(reason) = inbox::cancellation(execution)
+    {
+        return ending::begin(execution, Ending::Cancelled(reason));
+    }
+    if let Some(error) = crash_limit(execution) {
+        return parking::park_for_good(execution, error);
+    }
+    match make_root(execution) {
+        Ok(root) => {
+            *execution.root.held() = Some(root);
+            if let Some(deadline) = execution.deadline {
+                execution.engine.timers.at(deadline, execution, Due::Deadline);
+            }
+            run(execution, true);
+        }
+        Err(error) => parking::park_for_good(execution, error),
+    }
+}
+
+/// An execution that has ended its worker again and again is parked before it ends the next one.
+fn crash_limit(execution: &Arc<Execution>) -> Option<Error> {
+    let crashes = execution.state.held().crashes;
+    (crashes >= execution.engine.settings.max_crashes).then(|| {
+        Error::of(
+            ErrorKind::Parked,
+            format!(
+                "{crashes} workers in a row died while they ran `{}` and it made no progress: see to the cause, then \
+                 `resume` it",
+                execution.function.name
+            ),
+        )
+    })
+}
+
+fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
+    let arguments = std::mem::take(&mut *execution.arguments.held());
+    let function = execution.function;
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        context::within(Context::Execution(execution.clone()), || {
+            let mut input = Input::from_record(&arguments, |sealed| execution.engine.open(sealed, function.name))?;
+            (function.start)(&mut input)
+        })
+    }));
+    match made {
+        Ok(Ok(root)) => Ok(root),
+        Ok(Err(error)) => Err(error
+            .context(format!("`{}` can't be started with its recorded arguments", function.name))
+            .with_kind(ErrorKind::Diverged)),
+        Err(panic) => Err(panicked(function.name, &*panic)),
+    }
+}
+
+/// A write has come back.
+fn committed(execution: &Arc<Execution>, ticket: u64, result: Result<Committed, Refused>) {
+    let mut state = execution.state.held();
+    let Some(pending) = state.pending.remove(&ticket) else { return };
+    let committed = match result {
+        Ok(committed) => committed,
+        Err(refused) => {
+            drop(state);
+            return self::refused(execution, pending, refused);
+        }
+    };
+    progressed(&mut state);
+    match pending {
+        Pending::Outcome { place, value } => {
+            state.offer(committed.stamp, Offered::Outcome { place, value });
+        }
+        Pending::Transaction { place, value, done } => {
+            if let Some(value) = value.held().take() {
+                state.offer(committed.stamp, Offered::Outcome { place, value });
+            }
+            state.settle(place);
+            let _ = done.send(Ok(committed));
+        }
+        Pending::Row(row) => match row {
+            RowKind::Outcome(_) => {}
+            RowKind::Arrival { name, payload } => state.offer(committed.stamp, Offered::Arrival { name, payload }),
+            RowKind::Cancel { reason } => state.offer(committed.stamp, Offered::Cancel { reason }),
+            RowKind::Deadline => state.offer(committed.stamp, Offered::Deadline),
+        },
+        Pending::Attempt(done) => {
+            if let Some(done) = done {
+                let _ = done.send(());
+            }
+        }
+        Pending::End(finished) => {
+            state.phase = Phase::Gone;
+            state.abort_all();
+            drop(state);
+            execution.engine.ended(execution, finished);
+            return;
+        }
+        Pending::Release | Pending::Park => {
+            drop(state);
+            execution.engine.forget(execution);
+            return;
+        }
+    }
+    drop(state);
+    advance(execution);
+}
+
+/// The record has grown: the execution doesn't kill its worker.
+fn progressed(state: &mut State) {
+    state.crashes = 0;
+}
+
+fn refused(execution: &Arc<Execution>, pending: Pending, refused: Refused) {
+    match refused {
+        Refused::Fenced | Refused::Closed => {
+            tracing::debug!(id = %execution.id, ?refused, "the claim is gone");
+            execution.abandon();
+        }
+        Refused::Gone => {
+            // The message had been moved by an earlier claim: its row is in the record already.
+            if let Pending::Outcome { place, .. } = pending {
+                execution.state.held().settle(place);
+            }
+            advance(execution);
+        }
+        Refused::NoRow => {
+            if let Pending::Transaction { done, .. } = pending {
+                let _ = done.send(Err(Refused::NoRow));
+            }
+        }
+    }
+}
+
+fn due(execution: &Arc<Execution>, due: Due) {
+    match due {
+        Due::Operation(place) => {
+            let mut state = execution.state.held();
+            // A timer of an operation that was dropped, or of one that took a signal, is over.
+            if matches!(state.places[place].activity, Activity::Timer(_)) && state.phase == Phase::Live {
+                state.settle(place);
+                execution.record(&mut state, place, Value::Ok(encoding::none()), 0, None);
+            }
+        }
+        Due::Deadline => {
+            let mut state = execution.state.held();
+            if matches!(state.phase, Phase::Live | Phase::Replaying) {
+                execution.submit(
+                    &mut state,
+                    Write::Row { row: RowKind::Deadline, from: None },
+                    Pending::Row(RowKind::Deadline),
+                );
+            }
+        }
+        Due::Park(generation) => parking::park_if_idle(execution, generation),
+    }
+}
+
+fn foreign(execution: &Arc<Execution>) {
+    if execution.waker.foreign.swap(false, Ordering::AcqRel) {
+        let state = execution.state.held();
+        if matches!(state.phase, Phase::Live | Phase::Replaying) {
+            let error = not_durable(execution, &state);
+            drop(state);
+            parking::park_for_good(execution, error);
+        }
+    }
+}
+
+fn not_durable(execution: &Execution, state: &State) -> Error {
+    let last = match state.last_operation {
+        Some(place) => format!("its last operation was {}", state.describe(place)),
+        None => "it hadn't called an operation".to_owned(),
+    };
+    Error::of(
+        ErrorKind::NotDurable,
+        format!(
+            "`{}` was woken by something that is not durable ({last}): await timers, channels to other tasks, I/O and \
+             `tokio::task::yield_now` inside a step",
+            execution.function.name
+        ),
+    )
+}
+
+/// Goes on with what has been committed.
+pub(crate) fn advance(execution: &Arc<Execution>) {
+    let phase = execution.state.held().phase.clone();
+    match phase {
+        Phase::Live | Phase::Replaying => run(execution, false),
+        Phase::Ending(_) => ending::look(execution),
+        Phase::Returned | Phase::Ended | Phase::Gone => {}
+    }
+}
+
+/// Polls the root: for the first time if `first`, then for each offer, until it is quiet.
+fn run(execution: &Arc<Execution>, first: bool) {
+    let Some(mut root) = execution.root.held().take() else { return };
+    let progress = catch_unwind(AssertUnwindSafe(|| {
+        context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
+    }));
+    let progress = match progress {
+        Ok(progress) => progress,
+        Err(panic) => Progress::Fault(panicked(execution.function.name, &*panic)),
+    };
+    match progress {
+        Progress::Quiet => {
+            *execution.root.held() = Some(root);
+            quiet(execution);
+        }
+        Progress::Returned(produced) => {
+            // The function has returned: what its future still holds is dropped as the function left it.
+            context::within(Context::Execution(execution.clone()), || {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(root)));
+            });
+            ending::returned(execution, produced);
+        }
+        Progress::Ends(ending) => {
+            drop_root(Some(root));
+            ending::begin(execution, ending);
+        }
+        Progress::Fault(error) => {
+            drop_root(Some(root));
+            parking::park_for_good(execution, error);
+        }
+    }
+}
+
+fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
+    Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {}", super::body::panic_message(panic)))
+}
+
+/// Nothing is left to offer: replay is over, and what is wanted starts.
+fn quiet(execution: &Arc<Execution>) {
+    let mut state = execution.state.held();
+    if state.phase == Phase::Replaying {
+        state.phase = Phase::Live;
+        tracing::debug!(id = %execution.id, "replayed");
+    }
+    // rule: bodies start in the order of their places, once every recorded outcome has been offered.
+    let mut starting = std::mem::take(&mut state.starting);
+    starting.sort_by_key(|(place, _)| *place);
+    for (place, launch) in starting {
+        if state.places[place].is_wanted() && !execution.engine.is_draining() {
+            launch.start(execution, &mut state, place);
+        }
+    }
+    let waiting = std::mem::take(&mut state.waiting);
+    let fetch = std::mem::take(&mut state.fetch_again);
+    drop(state);
+    if !waiting.is_empty() {
+        inbox::move_into_record(execution, waiting);
+    }
+    if fetch {
+        inbox::fetch(execution);
+    }
+    parking::consider(execution);
+}
+
+/// What the next offer is.
+enum Next {
+    /// An offer stands; wake this and poll.
+    Offer(Option<Waker>),
+    /// Nothing is left.
+    None,
+    Ends(Ending),
+    Fault(Error),
+}
+
+fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progress {
+    let waker: Waker = execution.waker.clone().into();
+    let mut cx = TaskContext::from_waker(&waker);
+    if first {
+        let polled = poll_until_quiet(execution, root, &mut cx);
+        if let Some(produced) = polled {
+            return Progress::Returned(produced);
+        }
+    }
+    loop {
+        if let Some(fault) = take_fault(execution) {
+            return Progress::Fault(fault);
+        }
+        match execution.state.held().next(execution) {
+            Next::None => return Progress::Quiet,
+            Next::Ends(ending) => return Progress::Ends(ending),
+            Next::Fault(error) => return Progress::Fault(error),
+            Next::Offer(Some(operation)) => operation.wake(),
+            Next::Offer(None) => {}
+        }
+        let returned = poll_until_quiet(execution, root, &mut cx);
+        // rule: what wasn't taken is withdrawn.
+        execution.state.held().conclude();
+        if let Some(produced) = returned {
+            return Progress::Returned(produced);
+        }
+    }
+}
+
+fn take_fault(execution: &Execution) -> Option<Error> {
+    let mut state = execution.state.held();
+    if execution.waker.foreign.load(Ordering::Acquire) {
+        execution.waker.foreign.store(false, Ordering::Release);
+        return Some(not_durable(execution, &state));
+    }
+    state.fault.take()
+}
+
+/// One offer, one round: again while the poll itself woke the root.
+fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskContext<'_>) -> Option<Produced> {
+    let replaying = execution.state.held().unoffered > 0;
+    // What the function logs while it replays has been logged before.
+    let _silent = replaying.then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
+    loop {
+        execution.waker.own.store(false, Ordering::Relaxed);
+        // rule: the root is polled outside tokio's cooperative budget.
+        let mut unbudgeted = std::pin::pin!(tokio::task::unconstrained(root.as_mut()));
+        if let Poll::Ready(produced) = unbudgeted.as_mut().poll(cx) {
+            return Some(produced);
+        }
+        if !execution.waker.own.load(Ordering::Relaxed) {
+            return None;
+        }
+    }
+}
+
+impl State {
+    /// Adds a committed outcome behind all others.
+    pub(crate) fn offer(&mut self, stamp: Stamp, what: Offered) {
+        self.offers.push(super::execution::Offerable { stamp, fresh: false, what });
+    }
+
+    /// Makes the next outcome available, in order.
+    fn next(&mut self, execution: &Execution) -> Next {
+        while self.cursor < self.offers.len() {
+            let cursor = self.cursor;
+            if std::mem::take(&mut self.offers[cursor].fresh) {
+                self.unoffered -= 1;
+                if let Err(error) = self.first_turn(execution, cursor) {
+                    return Next::Fault(error);
+                }
+            }
+            match &self.offers[cursor].what {
+                Offered::Cancel { reason } => return Next::Ends(Ending::Cancelled(reason.clone())),
+                Offered::Deadline => return Next::Ends(Ending::Deadline),
+                Offered::Outcome { place, value } => {
+                    let place = *place;
+                    // rule: the outcome of a dropped operation is skipped without a poll, live and on replay.
+                    if self.places[place].dropped || self.places[place].taken {
+                        self.offers.remove(cursor);
+                    // rule: a refused outcome is offered again only if its operation was polled since.
+                    } else if self.places[place].refused {
+                        self.cursor += 1;
+                    } else {
+                        let what = Taken::Value(value.clone());
+                        return self.stand(place, what);
+                    }
+                }
+                Offered::Arrival { name, payload } => match self.waiting_for(name) {
+                    Some(place) => {
+                        let what = Taken::Arrival(payload.clone());
+                        return self.stand(place, what);
+                    }
+                    None => self.cursor += 1,
+                },
+                Offered::Recorded(_) => self.cursor += 1,
+            }
+        }
+        Next::None
+    }
+
+    fn stand(&mut self, place: usize, what: Taken) -> Next {
+        self.standing = Some(Standing { place, what });
+        self.took = false;
+        Next::Offer(self.places[place].waker.clone())
+    }
+
+    /// The first operation, in the order of places, that waits for a signal and hasn't just refused one.
+    fn waiting_for(&self, name: &str) -> Option<usize> {
+        self.places.iter().position(|place| {
+            place.kind == crate::store::Kind::Signal
+                && place.polled
+                && !place.dropped
+                && !place.taken
+                && !place.refused
+                && *place.key.name == *name
+        })
+    }
+
+    /// A recorded outcome has its turn for the first time: its operation must have been called.
+    fn first_turn(&mut self, execution: &Execution, at: usize) -> Result<(), Error> {
+        if !matches!(self.offers[at].what, Offered::Recorded(_)) {
+            return Ok(());
+        }
+        // Its place is taken for the moment by what holds nothing.
+        let taken = std::mem::replace(&mut self.offers[at].what, Offered::Deadline);
+        let Offered::Recorded(outcome) = taken else { return Ok(()) };
+        let found = match self.by_key.get(&(family(outcome.kind), outcome.key.clone())) {
+            Some(place) => *place,
+            None => match self.drift(execution, &outcome) {
+                Some(place) => place,
+                None => return Err(self.diverged(execution, &outcome)),
+            },
+        };
+        self.places[found].recorded = true;
+        let value = outcome.value;
+        self.offers[at].what = Offered::Outcome { place: found, value };
+        Ok(())
+    }
+
+    /// The one unrecorded call of the same kind, name and name-ordinal, if another build wrote the row.
+    fn drift(&mut self, execution: &Execution, outcome: &Outcome) -> Option<usize> {
+        if outcome.build == execution.engine.build {
+            return None;
+        }
+        let mut fitting = (0..self.places.len()).filter(|place| {
+            let place = &self.places[*place];
+            family(place.kind) == family(outcome.kind)
+                && place.key.name == outcome.key.name
+                && place.name_ordinal == outcome.name_ordinal
+                && !place.recorded
+        });
+        let place = fitting.next().filter(|_| fitting.next().is_none())?;
+        self.drifted.push(place);
+        tracing::warn!(id = %execution.id, operation = %outcome.key.name, "recorded with other arguments by another build");
+        Some(place)
+    }
+
+    fn diverged(&self, execution: &Execution, outcome: &Outcome) -> Error {
+        let recorded = match outcome.key.ordinal {
+            0 => format!("`{}`", outcome.key.name),
+            ordinal => format!("`{}` ({})", outcome.key.name, ordinal + 1),
+        };
+        let called: Vec<_> = self
+            .places
+            .iter()
+            .filter(|place| !place.recorded && place.key.name == outcome.key.name)
+            .map(|place| super::view::arguments(&place.arguments))
+            .collect();
+        let side = if called.is_empty() {
+            match self.last_operation {
+                Some(last) => format!("now it wasn't called; the last call is {}", self.describe(last)),
+                None => "now nothing was called".to_owned(),
+            }
+        } else {
+            format!("now it was called with {}", called.join(", "))
+        };
+        Error::of(
+            ErrorKind::Diverged,
+            format!(
+                "`{}` went another way than its record: recorded is {recorded} with {}, {side}. Deploy code that fits \
+                 (for new behaviour, `version = {}` beside the old function), or cancel the execution",
+                execution.function.name,
+                super::view::arguments(&outcome.arguments),
+                execution.function.version + 1,
+            ),
+        )
+    }
+
+    /// After a round: what was taken is gone and the first one left over is next; what was refused is withdrawn.
+    fn conclude(&mut self) {
+        let cursor = self.cursor;
+        if self.took {
+            self.offers.remove(cursor);
+            // rule: after a take it starts again with the first one left over.
+            self.cursor = 0;
+        } else if let Some(standing) = self.standing.take() {
+            self.places[standing.place].refused = true;
+            match standing.what {
+                Taken::Value(_) => self.cursor += 1,
+                // The next operation that waits for the signal is asked.
+                Taken::Arrival(_) => {}
+            }
+        }
+        self.took = false;
+    }
+
+    /// The standing offer, if it is for this place.
+    pub(crate) fn take(&mut self, place: usize) -> Option<Taken> {
+        if self.standing.as_ref()?.place != place {
+            return None;
+        }
+        let standing = self.standing.take()?;
+        self.took = true;
+        self.now = self.now.max(self.offers[self.cursor].stamp);
+        self.places[place].taken = true;
+        self.abort(place);
+        Some(standing.what)
+    }
+}
+
+/// The error of a parked execution's reason.
+pub(crate) fn reason(bytes: &[u8]) -> Error {
+    read_fault(bytes)
+}

@@ -1,0 +1,131 @@
+//! How an execution ends: by its function's word, or because it was cancelled or its time is up.
+//!
+//! A cancellation can't be caught: the root has been dropped without a poll. Steps in flight get their time to record,
+//! then the children end, then the end is written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::driver::Closing;
+use super::execution::{Activity, Ending, Execution, Pending, Phase, State};
+use super::held::Held;
+use super::lane::Event;
+use crate::error::{Error, ErrorKind};
+use crate::function::outcome::{Produced, fault_bytes};
+use crate::store::{End, Finished, Message, MessageBody, Value, Write};
+
+/// The function has returned.
+pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
+    let produced = execution.engine.limited(produced, &format!("the result of `{}`", execution.function.name));
+    let value = execution.engine.seal_result(produced.value, execution.function.secret.result, execution.function.name);
+    let end = if matches!(value, Value::Ok(_)) { End::Succeeded } else { End::Failed };
+    let mut state = execution.state.held();
+    state.abort_all();
+    state.finished = Some(Finished { end, value });
+    state.phase = Phase::Returned;
+    end_if_told(execution, &mut state);
+}
+
+/// Writes the end, unless a dropped child hasn't been told yet: after the end nobody would.
+fn end_if_told(execution: &Arc<Execution>, state: &mut State) {
+    if state.telling > 0 {
+        return;
+    }
+    if let Some(finished) = state.finished.take() {
+        execution.submit(state, Write::End(finished.clone()), Pending::End(finished));
+    }
+}
+
+/// The turn of a row without an operation: the root is gone.
+pub(crate) fn begin(execution: &Arc<Execution>, ending: Ending) {
+    let mut state = execution.state.held();
+    state.starting.clear();
+    for place in 0..state.places.len() {
+        match &state.places[place].activity {
+            Activity::Busy(_) => {}
+            Activity::None | Activity::BackOff(..) | Activity::Timer(_) | Activity::Message => state.abort(place),
+        }
+    }
+    state.phase = Phase::Ending(ending);
+    drop(state);
+    let owner = execution.clone();
+    let time = execution.engine.settings.shutdown_grace;
+    execution.engine.runtime.spawn(async move {
+        tokio::time::sleep(time).await;
+        owner.send(Event::Closing(Closing::BodiesDone));
+    });
+    look(execution);
+}
+
+/// Whether the next stage can begin.
+pub(crate) fn look(execution: &Arc<Execution>) {
+    let state = execution.state.held();
+    let bodies_done = matches!(state.phase, Phase::Ending(_)) && state.busy == 0 && state.pending.is_empty();
+    drop(state);
+    if bodies_done {
+        go_on(execution, Closing::BodiesDone);
+    }
+}
+
+pub(crate) fn go_on(execution: &Arc<Execution>, closing: Closing) {
+    let mut state = execution.state.held();
+    match closing {
+        Closing::ChildTold => {
+            state.telling = state.telling.saturating_sub(1);
+            end_if_told(execution, &mut state);
+        }
+        Closing::BodiesDone => {
+            if !matches!(state.phase, Phase::Ending(_)) || state.closing_children {
+                return;
+            }
+            state.abort_all();
+            state.closing_children = true;
+            drop(state);
+            execution.engine.runtime.spawn(end_children(execution.clone()));
+        }
+        Closing::ChildrenEnded => {
+            let Phase::Ending(ending) = state.phase.clone() else { return };
+            let (end, error) = match ending {
+                Ending::Cancelled(reason) => (End::Cancelled, cancelled(execution.function.name, &reason)),
+                Ending::Deadline => (End::Failed, timed_out(execution.function.name)),
+            };
+            let finished = Finished { end, value: Value::Fault(fault_bytes(&error)) };
+            execution.submit(&mut state, Write::End(finished.clone()), Pending::End(finished));
+        }
+    }
+}
+
+pub(crate) fn cancelled(name: &str, reason: &str) -> Error {
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Error::of(ErrorKind::Cancelled, format!("`{name}` was cancelled{reason}")).into_terminal()
+}
+
+fn timed_out(name: &str) -> Error {
+    Error::of(ErrorKind::Timeout, format!("`{name}` took longer than its timeout")).into_terminal()
+}
+
+/// Asks the children to end, and waits until they have.
+async fn end_children(execution: Arc<Execution>) {
+    let store = execution.engine.store.clone();
+    let mut changes = store.changes();
+    let mut told = std::collections::HashSet::new();
+    loop {
+        changes.mark_unchanged();
+        match store.children(execution.id.clone()).await {
+            Ok(children) if children.is_empty() => break,
+            Ok(children) => {
+                for child in children {
+                    let reason = format!("{} ended", execution.id);
+                    let message =
+                        Message { id: format!("cancel/{}", execution.id).into(), body: MessageBody::Cancel { reason } };
+                    if !told.contains(&child) && store.post(child.clone(), message).await.is_ok() {
+                        told.insert(child);
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(id = %execution.id, %error, "its children can't be read: trying again"),
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(1), changes.changed()).await;
+    }
+    execution.send(Event::Closing(Closing::ChildrenEnded));
+}

@@ -1,0 +1,86 @@
+//! Lanes: each drives a share of the executions, one event after the other, so that an execution is never polled by
+//! two threads and no task is needed for each.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::sync::Notify;
+
+use super::Engine;
+use super::driver;
+use super::execution::Execution;
+use super::held::Held;
+use crate::store::{Committed, Message, Refused};
+
+/// What can happen to an execution.
+pub(crate) enum Event {
+    /// It has been claimed: decode the arguments, make the root, replay.
+    Start,
+    /// A write has come back from the store.
+    Committed(u64, Result<Committed, Refused>),
+    /// Something under way is over: look whether it can be parked.
+    Settled,
+    /// A timer, a back-off or the deadline is due.
+    Due(super::timers::Due),
+    /// Its inbox has messages.
+    Arrived,
+    /// The messages of its inbox.
+    Inbox(Vec<Message>),
+    /// The root was woken by something that is no offer.
+    Foreign,
+    /// Time for bodies in flight is over; the children have ended.
+    Closing(driver::Closing),
+}
+
+/// Executions with events, in order of arrival; handled a round at a time.
+struct Lane {
+    queue: Mutex<Vec<(Arc<Execution>, Event)>>,
+    ready: Notify,
+}
+
+pub(crate) struct Lanes(Vec<Lane>);
+
+/// Executions that one round handles before other tasks get the thread.
+const ROUND: usize = 64;
+
+impl Lanes {
+    pub(crate) fn new(count: usize) -> Self {
+        let lane = || Lane { queue: Mutex::new(Vec::new()), ready: Notify::new() };
+        Self((0..count.max(1)).map(|_| lane()).collect())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn send(&self, execution: Arc<Execution>, event: Event) {
+        let lane = &self.0[execution.lane];
+        let first = {
+            let mut queue = lane.queue.held();
+            queue.push((execution, event));
+            queue.len() == 1
+        };
+        if first {
+            lane.ready.notify_one();
+        }
+    }
+
+    /// The task of one lane; ends with the engine.
+    pub(crate) async fn run(engine: Weak<Engine>, lane: usize) {
+        let mut round = Vec::new();
+        loop {
+            let Some(alive) = engine.upgrade() else { return };
+            let lane = &alive.lanes.0[lane];
+            std::mem::swap(&mut *lane.queue.held(), &mut round);
+            if round.is_empty() {
+                lane.ready.notified().await;
+                continue;
+            }
+            for (count, (execution, event)) in round.drain(..).enumerate() {
+                driver::handle(&execution, event);
+                if count % ROUND == ROUND - 1 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What starts for an operation once it is wanted and every recorded outcome has had its turn.
+
+use std::sync::Arc;
+
+use super::body::{BodySpec, ErasedBody};
+use super::execution::{Activity, Execution, State};
+use super::{body, child, transaction};
+use crate::error::Error;
+use crate::function::outcome::Produced;
+use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value};
+
+/// What an operation does when it starts.
+pub(crate) enum Launch {
+    /// A step's body, with its retries.
+    Body(BodySpec, Arc<dyn ErasedBody>),
+    /// A transaction's body, with its retries.
+    Transaction(BodySpec, Arc<dyn ErasedBody>),
+    /// A sleep.
+    Timer(Stamp),
+    /// A wait for a signal, until the stamp.
+    Signal(Option<Stamp>),
+    /// A child execution: waited for, or only started.
+    Child { new: Box<NewExecution>, wait: bool },
+    /// A wait for the end of an execution that is there.
+    Watch(ExecutionId),
+    /// A request whose answer is recorded: it is repeated until the store answers.
+    Request(Box<dyn FnOnce() -> BoxFuture<'static, Value> + Send>),
+    /// It has failed already, and that is recorded like any outcome.
+    Fail(Error),
+}
+
+impl Launch {
+    /// Starts it. The state is the execution's, held.
+    pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) {
+        match self {
+            Self::Body(spec, body) => {
+                let attempt = state.attempt_of(place);
+                let run = body::run(execution.clone(), place, spec, body, attempt);
+                spawn(execution, state, place, run);
+            }
+            Self::Transaction(spec, body) => {
+                let attempt = state.attempt_of(place);
+                let run = transaction::run(execution.clone(), place, spec, body, attempt);
+                spawn(execution, state, place, run);
+            }
+            Self::Timer(due) => {
+                state.set_activity(place, Activity::Timer(due));
+                execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
+            }
+            Self::Signal(None) => state.set_activity(place, Activity::Message),
+            Self::Signal(Some(due)) => {
+                state.set_activity(place, Activity::Timer(due));
+                execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
+            }
+            Self::Child { new, wait } => {
+                let run = child::create(execution.clone(), place, *new, wait);
+                spawn(execution, state, place, run);
+            }
+            Self::Watch(of) => {
+                let run = child::watch(execution.clone(), place, of);
+                spawn(execution, state, place, run);
+            }
+            Self::Request(request) => {
+                let owner = execution.clone();
+                spawn(execution, state, place, async move {
+                    let value = request().await;
+                    owner.finish(place, value, 0);
+                });
+            }
+            Self::Fail(error) => {
+                execution.record(state, place, Produced::fault(error).value, 0, None);
+            }
+        }
+    }
+}
+
+fn spawn(execution: &Arc<Execution>, state: &mut State, place: usize, run: impl Future<Output = ()> + Send + 'static) {
+    let task = execution.engine.runtime.spawn(run);
+    state.set_activity(place, Activity::Busy(Some(task.abort_handle())));
+}
+
+impl State {
+    /// What earlier claims left of a place's attempts.
+    fn attempt_of(&mut self, place: usize) -> Option<crate::store::Attempt> {
+        let found = self.attempts.iter().position(|attempt| attempt.key == self.places[place].key)?;
+        Some(self.attempts.swap_remove(found))
+    }
+}
+
+/// Kinds that share their ordinals: a child is counted as one, however it is called.
+pub(crate) fn family(kind: Kind) -> Kind {
+    match kind {
+        Kind::Start | Kind::Child => Kind::Child,
+        Kind::Step | Kind::Transaction | Kind::Sleep | Kind::Signal | Kind::Read | Kind::Write | Kind::Handle => kind,
+    }
+}

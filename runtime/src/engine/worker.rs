@@ -1,0 +1,241 @@
+//! The worker: claims what is due, sweeps up after the dead, hears what has changed, and goes without leaving a trace.
+
+use std::hash::Hasher;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use super::Engine;
+use super::execution::{Execution, Phase};
+use super::held::Held;
+use super::lane::{Event, Lanes};
+use super::timers::Timers;
+use crate::error::Result;
+use crate::store::{ClaimRequest, Stamp, WorkerId};
+
+/// The wait before a store that is away is asked again.
+pub(crate) const RETRY: Duration = Duration::from_millis(100);
+/// How often dead workers are looked for; with jitter, so that workers don't all look at once.
+const SWEEP: Duration = Duration::from_millis(250);
+/// The longest wait between two looks at what is due.
+const LOOK: Duration = Duration::from_secs(1);
+/// Changes that come within so long are looked at together.
+const GATHER: Duration = Duration::from_millis(2);
+/// Executions claimed at a time.
+const CLAIM: usize = 2_000;
+/// How often what is past its retention is looked for.
+const PURGE: Duration = Duration::from_secs(60);
+
+/// Which binary this is: another build may fare better with an execution that this one can't go on with.
+pub(crate) fn build() -> u64 {
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    hasher.write(env!("CARGO_PKG_VERSION").as_bytes());
+    if let Ok(named) = std::env::var("OUTLAST_BUILD") {
+        hasher.write(named.as_bytes());
+        return hasher.finish();
+    }
+    let file = std::env::current_exe().and_then(std::fs::metadata);
+    if let Ok(file) = file {
+        hasher.write_u64(file.len());
+        let modified = file.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        hasher.write_u128(modified.unwrap_or_default().as_nanos());
+    }
+    hasher.finish()
+}
+
+impl Engine {
+    /// Starts the lanes, the timers and, if this process runs executions, the worker.
+    pub(crate) async fn start(self: &Arc<Self>) -> Result<()> {
+        for lane in 0..self.lanes.count() {
+            self.runtime.spawn(Lanes::run(Arc::downgrade(self), lane));
+        }
+        self.runtime.spawn(Timers::run(Arc::downgrade(self)));
+        if self.settings.worker {
+            let worker = self.store.register(self.build).await?;
+            *self.worker.held() = Some(worker.clone());
+            self.store.sweep(&worker).await?;
+            self.runtime.spawn(sweep(Arc::downgrade(self)));
+            self.runtime.spawn(purge(Arc::downgrade(self)));
+        }
+        self.runtime.spawn(tend(Arc::downgrade(self)));
+        Ok(())
+    }
+
+    fn claim_request(&self, worker: WorkerId) -> ClaimRequest {
+        let functions: Vec<_> = self.registry.all().map(|function| (function.name.into(), function.version)).collect();
+        let room = self.settings.max_running.saturating_sub(self.live.held().len());
+        ClaimRequest { worker, functions: functions.into(), limit: room.min(CLAIM) }
+    }
+
+    /// One look: messages for running executions, what is due, ends that callers wait for. When to look again.
+    async fn look(self: &Arc<Self>) -> Result<Option<Stamp>> {
+        let worker = self.worker.held().clone().filter(|_| !self.is_draining());
+        let mut next = None;
+        if let Some(worker) = worker {
+            let wakeups = self.store.wakeups(self.claim_request(worker.clone())).await?;
+            for id in wakeups.arrived {
+                let live = self.live.held().get(&id).cloned();
+                if let Some(execution) = live {
+                    execution.send(Event::Arrived);
+                }
+            }
+            next = wakeups.next;
+            let mut due = wakeups.due;
+            while due && !self.is_draining() {
+                let request = self.claim_request(worker.clone());
+                let asked = request.limit;
+                let claimed = if asked == 0 { Vec::new() } else { self.store.claim(request).await? };
+                due = asked > 0 && claimed.len() == asked;
+                for claimed in claimed {
+                    self.adopt(claimed);
+                }
+            }
+        }
+        self.tell_waiters().await?;
+        Ok(next)
+    }
+
+    /// Tells callers about executions that ended on other workers.
+    async fn tell_waiters(&self) -> Result<()> {
+        if self.waiters.held().is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = self.waiters.held().ids();
+        let ids: Vec<_> = {
+            let live = self.live.held();
+            ids.into_iter().filter(|id| !live.contains_key(id)).collect()
+        };
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for (id, finished) in self.store.finished(ids).await? {
+            self.waiters.held().tell(&id, &finished);
+        }
+        Ok(())
+    }
+
+    /// Stops: takes up nothing new, lets bodies in flight record within the grace, gives everything back, closes.
+    pub(crate) async fn shut_down(self: &Arc<Self>) {
+        if self.draining.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let settled = async {
+            while self.live.held().values().any(|execution| has_bodies(execution)) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(self.settings.shutdown_grace, settled).await.is_err() {
+            tracing::warn!("bodies still ran after the grace: they will run again elsewhere");
+        }
+        self.abandon_all();
+        let worker = self.worker.held().take();
+        if let Some(worker) = worker
+            && let Err(error) = self.store.leave(&worker).await
+        {
+            tracing::warn!(%error, "the worker couldn't give its work back: others take it over");
+        }
+        self.closed.store(true, Ordering::Release);
+        super::running::unregister(self);
+        self.waiters.held().clear();
+        self.store.close().await;
+    }
+
+    fn abandon_all(&self) {
+        let all: Vec<_> = self.live.held().values().cloned().collect();
+        for execution in all {
+            execution.abandon();
+        }
+    }
+}
+
+fn has_bodies(execution: &Arc<Execution>) -> bool {
+    let state = execution.state.held();
+    state.phase != Phase::Gone && (state.busy > 0 || !state.pending.is_empty())
+}
+
+/// Looks whenever something has changed, is due, or might have been missed.
+async fn tend(engine: Weak<Engine>) {
+    let Some(mut changes) = engine.upgrade().map(|engine| engine.store.changes()) else { return };
+    loop {
+        let Some(alive) = engine.upgrade() else { return };
+        if alive.is_closed() {
+            return;
+        }
+        changes.mark_unchanged();
+        let next = match alive.look().await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "the store is away: trying again");
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        let until_next = next.map_or(LOOK, |next| {
+            Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK)
+        });
+        let full = alive.live.held().len() >= alive.settings.max_running;
+        tokio::select! {
+            biased;
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                tokio::time::sleep(GATHER).await;
+            }
+            () = alive.look_for_ends.notified(), if full || !alive.waiters.held().is_empty() => {
+                tokio::time::sleep(GATHER).await;
+            }
+            () = tokio::time::sleep(until_next) => {}
+        }
+    }
+}
+
+/// Takes back what dead workers own; begins anew if it was taken for dead itself.
+async fn sweep(engine: Weak<Engine>) {
+    loop {
+        let jitter = Duration::from_millis(u64::from(super::random::byte()) / 4);
+        tokio::time::sleep(SWEEP + jitter).await;
+        let Some(alive) = engine.upgrade() else { return };
+        if alive.is_draining() {
+            return;
+        }
+        let Some(worker) = alive.worker.held().clone() else { return };
+        match alive.store.sweep(&worker).await {
+            Ok(swept) => {
+                if swept.reclaimed > 0 {
+                    tracing::info!(executions = swept.reclaimed, "taken over from a dead worker");
+                }
+                if !swept.standing {
+                    tracing::warn!("this worker was taken for dead: what it ran goes on elsewhere");
+                    alive.abandon_all();
+                    match alive.store.register(alive.build).await {
+                        Ok(worker) => *alive.worker.held() = Some(worker),
+                        Err(error) => tracing::warn!(%error, "the worker can't register again: trying again"),
+                    }
+                }
+            }
+            Err(error) => tracing::debug!(%error, "the store is away: sweeping later"),
+        }
+    }
+}
+
+/// Removes what is past its retention, a group at a time.
+async fn purge(engine: Weak<Engine>) {
+    loop {
+        tokio::time::sleep(PURGE).await;
+        let Some(alive) = engine.upgrade() else { return };
+        if alive.is_draining() {
+            return;
+        }
+        loop {
+            match alive.store.purge(alive.settings.retention).await {
+                Ok(true) => tokio::time::sleep(GATHER).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::debug!(%error, "the store is away: purging later");
+                    break;
+                }
+            }
+        }
+    }
+}
