@@ -23,7 +23,7 @@ use super::timers::Due;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
-use crate::function::outcome::{Produced, Root, read_fault};
+use crate::function::outcome::{Produced, Root};
 use crate::store::{Committed, Outcome, Refused, RowKind, Stamp, Value, Write};
 
 /// A stage in the end of a cancelled execution.
@@ -555,9 +555,4 @@ impl State {
         self.abort(place);
         Some(standing.what)
     }
-}
-
-/// The error of a parked execution's reason.
-pub(crate) fn reason(bytes: &[u8]) -> Error {
-    read_fault(bytes)
 }

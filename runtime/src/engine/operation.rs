@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use super::child;
 use super::context::{self, Context};
 use super::execution::{Activity, Child, Execution, Phase, Taken};
 use super::held::Held;
 use super::lane::Event;
 use super::launch::Launch;
-use super::{child, driver};
 use crate::error::{Error, ErrorKind};
 use crate::store::{BoxFuture, Digest, Kind};
 
@@ -259,10 +259,4 @@ pub(crate) fn misplaced(what: &str, context: Option<&Context>) -> Error {
         Some(Context::Execution(_) | Context::Dropping) => format!("{what} was called while its function is put away"),
     };
     Error::of(ErrorKind::Misplaced, message).into_terminal()
-}
-
-/// The value of a parked reason, for callers.
-pub(crate) fn parked(bytes: &[u8]) -> Error {
-    let reason = driver::reason(bytes);
-    reason.context("the execution is parked").with_kind(ErrorKind::Parked)
 }
