@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Group, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -142,7 +142,7 @@ impl Plan {
         let types = &self.types();
         let (values, input, arguments) = (local("__values"), local("__input"), local("__arguments"));
         let names = &self.function.argument_names();
-        let witnesses = &(0..names.len()).map(generated::witness).collect::<Vec<_>>();
+        let witnesses = &(0..names.len()).map(|place| format_ident!("__ARGUMENT_{place}")).collect::<Vec<_>>();
         let fields = (0..names.len()).map(syn::Index::from);
         let constants = types.iter().zip(witnesses).map(|(ty, witness)| {
             let private = self.runtime.private(ty.span());

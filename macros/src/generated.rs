@@ -45,11 +45,6 @@ pub(crate) fn outer_arguments(function: &Function) -> TokenStream {
     quote!(#(#arguments),*)
 }
 
-/// The witness of the argument at this place.
-pub(crate) fn witness(place: usize) -> Ident {
-    format_ident!("__ARGUMENT_{place}")
-}
-
 /// The witness of the result: its bound, once, where the type stands.
 pub(crate) fn result_witness(runtime: &Runtime, result: &syn::Type, again: Option<&Path>) -> TokenStream {
     let place = result.span();

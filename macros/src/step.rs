@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Group, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
+use syn::{Index, Type};
 
 use crate::errors::Errors;
 use crate::generated::{self, local};
@@ -45,7 +46,7 @@ struct Options {
     retry: Retry,
     timeout: Option<Duration>,
     at_most_once: bool,
-    skip: Vec<proc_macro2::Ident>,
+    skip: Vec<Ident>,
     secret: Secret,
 }
 
@@ -143,38 +144,19 @@ impl Plan {
         }
     }
 
-    fn items(&self, result: &syn::Type, body: &Group) -> TokenStream {
+    fn items(&self, result: &Type, body: &Group) -> TokenStream {
         let inner = generated::inner(&self.function, body);
         let result = generated::result_witness(&self.runtime, result, self.retry.when.as_ref());
-        let witnesses = self.function.arguments.iter().zip(&self.skipped).enumerate();
-        let witnesses = witnesses.map(|(place, (argument, skipped))| self.witness(place, argument, *skipped));
         let spec = self.spec();
         quote! {
             #inner
             #result
-            #(#witnesses)*
             #spec
         }
     }
 
-    fn witness(&self, place: usize, argument: &Argument, skipped: bool) -> TokenStream {
-        let (witness, recorded) = (generated::witness(place), &argument.recorded);
-        let private = self.runtime.private(recorded.span());
-        if skipped {
-            quote_spanned! {recorded.span()=>
-                #[allow(clippy::type_complexity)]
-                const #witness: #private::SkippedArgument<#recorded> = #private::skipped_argument::<#recorded>();
-            }
-        } else {
-            quote_spanned! {recorded.span()=>
-                #[allow(clippy::type_complexity)]
-                const #witness: #private::StepArgument<#recorded> = #private::step_argument::<#recorded>();
-            }
-        }
-    }
-
     fn spec(&self) -> TokenStream {
-        let private = &self.runtime.private(proc_macro2::Span::call_site());
+        let private = &self.runtime.private(Span::call_site());
         let name = &self.name;
         let place = generated::place(&self.function, private);
         let retry = self.retry.tokens(private).map(|retry| quote!(retry: #retry,));
@@ -200,41 +182,64 @@ impl Plan {
 
     /// Records the arguments, keeps them for further attempts, and hands the body over.
     fn operation(&self) -> TokenStream {
-        let private = &self.runtime.private(proc_macro2::Span::call_site());
+        let private = &self.runtime.private(Span::call_site());
         let inner = generated::inner_name(&self.function);
         let arguments = local("__arguments");
+        // What isn't `Send` in the body is reported at the function's name.
+        let name = self.function.signature.ident.span();
+        let step = self.runtime.private(name);
+        let step = quote_spanned!(name=> #step::step);
         if self.function.arguments.is_empty() {
-            return quote!(#private::step(&__SPEC, #private::Arguments::new(&__SPEC.secret), &__RESULT, #inner));
+            return quote_spanned! {name=>
+                #step(&__SPEC, #private::Arguments::new(&__SPEC.secret), &__RESULT, #inner)
+            };
         }
         let kept = local("__kept");
-        let mutable = self.skipped.contains(&false).then(|| quote!(mut));
         let list = || self.function.arguments.iter().enumerate();
+        let witnesses = list().map(|(place, argument)| self.witness(place, argument));
+        let mutable = self.skipped.contains(&false).then(|| quote!(mut));
         let recorded = list().filter(|(place, _)| !self.skipped[*place]).map(|(place, argument)| {
             let (name, recorded_name) = (&argument.name, argument.recorded_name());
-            let (witness, borrow) = (generated::witness(place), (!argument.borrowed).then(|| quote!(&)));
+            let (witness, borrow) = (witness_name(place), (!argument.borrowed).then(|| quote!(&)));
             let allow = generated::allow_underscore(argument);
             quote!(#allow #arguments.step(#recorded_name, #borrow #name, &#witness);)
         });
         let allow = self.function.arguments.iter().find_map(generated::allow_underscore);
         let owned = list().map(|(place, argument)| {
-            let (name, witness) = (&argument.name, generated::witness(place));
+            let (name, witness) = (&argument.name, witness_name(place));
             if argument.borrowed { quote!(#witness.own(#name)) } else { quote!(#name) }
         });
         let passed = list().map(|(place, argument)| {
-            let (witness, field) = (generated::witness(place), syn::Index::from(place));
+            let (witness, field) = (witness_name(place), Index::from(place));
             if argument.borrowed { quote!(&#kept.#field) } else { quote!(#witness.own(&#kept.#field)) }
         });
+        let operation = quote_spanned! {name=>
+            #step(&__SPEC, #arguments, &__RESULT, move || {
+                let #kept = ::std::sync::Arc::clone(&#kept);
+                async move { #inner(#(#passed),*).await }
+            })
+        };
         quote! {
+            #(#witnesses)*
             let #mutable #arguments = #private::Arguments::new(&__SPEC.secret);
             #(#recorded)*
             #allow
             let #kept = ::std::sync::Arc::new((#(#owned,)*));
-            #private::step(&__SPEC, #arguments, &__RESULT, move || {
-                let #kept = ::std::sync::Arc::clone(&#kept);
-                async move { #inner(#(#passed),*).await }
-            })
+            #operation
         }
     }
+
+    /// The bounds of an argument, once, where its type stands.
+    fn witness(&self, place: usize, argument: &Argument) -> TokenStream {
+        let (name, recorded) = (witness_name(place), &argument.recorded);
+        let private = self.runtime.private(recorded.span());
+        let made = if self.skipped[place] { quote!(skipped_argument) } else { quote!(step_argument) };
+        quote_spanned!(recorded.span()=> let #name = #private::#made::<#recorded, _>();)
+    }
+}
+
+fn witness_name(place: usize) -> Ident {
+    local(&format!("__argument_{place}"))
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ pub(crate) enum Reason {
     TwoAttributes,
     /// `&T` where a value has to be owned; the owned type to write, where it is known.
     Borrowed(Option<String>),
+    /// `str`, `[T]` or `dyn T` by value; what to write.
+    Unsized(String),
     MutableReference,
     InnerReference,
     InnerLifetime,
@@ -89,6 +91,7 @@ impl Reason {
                     None => format!("{what}: write an owned type in place of the reference"),
                 }
             }
+            Self::Unsized(sized) => format!("an argument that is passed by value has a size: write `{sized}`"),
             Self::MutableReference => match kind {
                 Kind::Durable => "a durable function owns its arguments, and nobody sees what it changes in them: \
                                   take a value and return what changed"

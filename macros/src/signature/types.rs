@@ -3,7 +3,7 @@
 //! Works on tokens below the top level: a flaw shows in them as well as in a tree, whatever stands around it.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::ToTokens;
 use syn::{Type, TypeReference};
 
 use super::Reason;
@@ -26,6 +26,7 @@ pub(super) fn owned(ty: &Type) -> Judged<Passed> {
         };
         return Err((reference.and_token.span, reason));
     }
+    let ty = has_a_size(ty, |ty| owned_form(ty))?;
     refuse(ty, |flaw| match flaw {
         Flaw::Reference { .. } => Some(Reason::Borrowed(None)),
         Flaw::Lifetime { of_static: true } => None,
@@ -38,35 +39,38 @@ pub(super) fn owned(ty: &Type) -> Judged<Passed> {
 
 /// An argument of a step: owned or cloned, so a shared reference may stand in front of the whole type.
 pub(super) fn cloned(ty: &Type) -> Judged<Passed> {
-    let inside = |flaw| match flaw {
+    let (recorded, borrowed) = match bare(ty) {
+        Type::Reference(TypeReference { mutability: Some(mutability), .. }) => {
+            return Err((mutability.span, Reason::MutableReference));
+        }
+        // Lives as long as any attempt: as good as owned.
+        Type::Reference(TypeReference { lifetime: Some(lifetime), .. }) if lifetime.ident == "static" => (ty, false),
+        Type::Reference(reference) => match bare(&reference.elem) {
+            Type::TraitObject(object) => return Err((first(object.to_token_stream()), Reason::TraitObject)),
+            referent => (referent, true),
+        },
+        _ => (has_a_size(ty, |ty| Some(format!("&{}", text(ty))))?, false),
+    };
+    refuse(recorded, |flaw| match flaw {
         Flaw::Reference { mutable: true, .. } => Some(Reason::MutableReference),
         Flaw::Reference { of_static: true, .. } | Flaw::Lifetime { of_static: true } => None,
         Flaw::Reference { of_static: false, .. } => Some(Reason::InnerReference),
         Flaw::Lifetime { of_static: false } => Some(Reason::InnerLifetime),
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
+    })?;
+    Ok(Passed { recorded: recorded.clone(), borrowed })
+}
+
+/// Refuses what shows that it can't be passed by value.
+fn has_a_size(ty: &Type, instead: impl Fn(&Type) -> Option<String>) -> Judged<&Type> {
+    let sized = match bare(ty) {
+        Type::TraitObject(_) => Some(format!("Box<{}>", text(ty))),
+        Type::Slice(_) => instead(ty),
+        Type::Path(path) if path.path.is_ident("str") => instead(ty),
+        _ => None,
     };
-    match bare(ty) {
-        Type::Reference(TypeReference { mutability: Some(mutability), .. }) => {
-            Err((mutability.span, Reason::MutableReference))
-        }
-        // Lives as long as any attempt: as good as owned.
-        Type::Reference(TypeReference { lifetime: Some(lifetime), .. }) if lifetime.ident == "static" => {
-            refuse(ty, inside)?;
-            Ok(Passed { recorded: ty.clone(), borrowed: false })
-        }
-        Type::Reference(reference) => match bare(&reference.elem) {
-            Type::TraitObject(object) => Err((first(object.to_token_stream()), Reason::TraitObject)),
-            referent => {
-                refuse(referent, inside)?;
-                Ok(Passed { recorded: referent.clone(), borrowed: true })
-            }
-        },
-        _ => {
-            refuse(ty, inside)?;
-            Ok(Passed { recorded: ty.clone(), borrowed: false })
-        }
-    }
+    sized.map_or(Ok(ty), |sized| Err((first(ty.to_token_stream()), Reason::Unsized(sized))))
 }
 
 /// A result is read back, so it borrows nothing, not even for ever.
@@ -90,16 +94,20 @@ fn bare(ty: &Type) -> &Type {
 
 /// What to write in place of a reference to this.
 fn owned_form(referent: &Type) -> Option<String> {
-    let owned = match bare(referent) {
-        Type::Slice(slice) => {
-            let element = &slice.elem;
-            quote!(Vec<#element>)
-        }
-        Type::Path(path) if path.path.is_ident("str") => quote!(String),
-        Type::Path(path) => path.to_token_stream(),
+    Some(match bare(referent) {
+        Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
+        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
+        Type::Path(_) => text(referent),
         _ => return None,
-    };
-    Some(owned.to_string().replace(' ', ""))
+    })
+}
+
+/// A type as one would write it.
+fn text(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), ("< ", "<")]
+        .iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 enum Flaw {
