@@ -349,7 +349,8 @@ fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progre
         if let Some(fault) = take_fault(execution) {
             return Progress::Fault(fault);
         }
-        match execution.state.held().next(execution) {
+        let next = execution.state.held().next(execution);
+        match next {
             Next::None => return Progress::Quiet,
             Next::Ends(ending) => return Progress::Ends(ending),
             Next::Fault(error) => return Progress::Fault(error),

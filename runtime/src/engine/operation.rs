@@ -102,13 +102,17 @@ impl Placed {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
+        let mut unwanted = None;
         if !place.polled {
             place.polled = true;
-            let wanted = place.is_wanted();
-            if let Some(launch) = self.launch.take().filter(|_| wanted) {
-                state.starting.push((self.place, launch));
+            match self.launch.take() {
+                Some(launch) if place.is_wanted() => state.starting.push((self.place, launch)),
+                launch => unwanted = launch,
             }
         }
+        // What a body has captured is dropped without the lock: its destructor may ask for the time.
+        drop(state);
+        drop(unwanted);
         Poll::Pending
     }
 
