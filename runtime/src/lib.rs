@@ -13,6 +13,8 @@ pub mod encoding;
 mod engine;
 mod error;
 mod function;
+#[allow(dead_code)] // until the engine seals with it
+mod sealing;
 pub mod store;
 
 #[doc(hidden)]
