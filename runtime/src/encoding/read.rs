@@ -276,9 +276,9 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
         seed.deserialize(&mut *self.reader).map(Some).map_err(|error| error.within(segment))
     }
 
-    /// Never more than there are bytes: a hint is what memory is reserved by.
+    /// What memory is reserved by: the cursor gives no count that the bytes don't cover.
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.min(self.reader.cursor.rest().len()))
+        Some(self.left)
     }
 }
 
@@ -336,7 +336,7 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        Some(self.left.min(self.reader.cursor.rest().len()))
+        Some(self.left)
     }
 }
 

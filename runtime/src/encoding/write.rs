@@ -1,15 +1,15 @@
 //! Values into bytes: one pass, straight onto the end of a buffer. Only maps are touched twice, to sort their entries.
 
-use std::io::Write;
+use std::fmt::{self, Write};
 
-use serde::ser::{
-    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
-    SerializeTupleStruct, SerializeTupleVariant, Serializer,
-};
+use serde::ser::{Serialize, Serializer};
 
+use self::compound::{Elements, Entries, Fields};
 use super::EncodingError;
 use super::form::{MAX_DEPTH, tag, too_deep, write_bytes, write_signed, write_varint};
 use super::path::Segment;
+
+mod compound;
 
 /// Appends a value to `out`; on an error `out` is as it was.
 pub(super) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodingError> {
@@ -330,11 +330,11 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
         Ok(Fields { writer: self, count, actual: 0, variant: Some(variant) })
     }
 
-    fn collect_str<T: std::fmt::Display + ?Sized>(self, value: &T) -> Result<(), EncodingError> {
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), EncodingError> {
         self.out.push(tag::TEXT);
         let count = self.count(0);
         let start = self.out.len();
-        write!(self.out, "{value}").map_err(|_| EncodingError::new("its `Display` failed"))?;
+        write!(TextInto(self.out), "{value}").map_err(|_| EncodingError::new("its `Display` failed"))?;
         self.set_count(count, self.out.len() - start);
         Ok(())
     }
@@ -344,156 +344,12 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     }
 }
 
-/// A sequence or tuple that is being written.
-struct Elements<'w, 'o> {
-    writer: &'w mut Writer<'o>,
-    count: Count,
-    actual: usize,
-    sequence: bool,
-    variant: Option<&'static str>,
-}
+/// Appends text. `io::Write` for a `Vec` panics when a `Display` fails.
+struct TextInto<'o>(&'o mut Vec<u8>);
 
-impl Elements<'_, '_> {
-    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodingError> {
-        let segment = if self.sequence { Segment::Index(self.actual) } else { Segment::Position(self.actual) };
-        self.actual += 1;
-        let result = self.writer.inner(value, segment);
-        match self.variant {
-            Some(variant) => result.map_err(|error| error.within(Segment::Field(variant))),
-            None => result,
-        }
-    }
-
-    fn close(self) {
-        self.writer.set_count(self.count, self.actual);
-        self.writer.depth -= if self.variant.is_some() { 2 } else { 1 };
-    }
-}
-
-macro_rules! elements {
-    ($($trait:ident::$method:ident)*) => { $(
-        impl $trait for Elements<'_, '_> {
-            type Ok = ();
-            type Error = EncodingError;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodingError> {
-                self.element(value)
-            }
-
-            fn end(self) -> Result<(), EncodingError> {
-                self.close();
-                Ok(())
-            }
-        }
-    )* };
-}
-
-elements! {
-    SerializeSeq::serialize_element SerializeTuple::serialize_element
-    SerializeTupleStruct::serialize_field SerializeTupleVariant::serialize_field
-}
-
-/// A struct that is being written.
-struct Fields<'w, 'o> {
-    writer: &'w mut Writer<'o>,
-    count: Count,
-    actual: usize,
-    variant: Option<&'static str>,
-}
-
-impl Fields<'_, '_> {
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), EncodingError> {
-        self.actual += 1;
-        write_bytes(self.writer.out, name.as_bytes());
-        let result = self.writer.inner(value, Segment::Field(name));
-        match self.variant {
-            Some(variant) => result.map_err(|error| error.within(Segment::Field(variant))),
-            None => result,
-        }
-    }
-
-    fn close(self) {
-        self.writer.set_count(self.count, self.actual);
-        self.writer.depth -= if self.variant.is_some() { 2 } else { 1 };
-    }
-}
-
-macro_rules! fields {
-    ($($trait:ident)*) => { $(
-        impl $trait for Fields<'_, '_> {
-            type Ok = ();
-            type Error = EncodingError;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), EncodingError> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<(), EncodingError> {
-                self.close();
-                Ok(())
-            }
-        }
-    )* };
-}
-
-fields! { SerializeStruct SerializeStructVariant }
-
-/// A map that is being written.
-struct Entries<'w, 'o> {
-    writer: &'w mut Writer<'o>,
-    count: Count,
-    /// Its first entry in the writer's list.
-    first: usize,
-    /// Where the key starts whose value is to come.
-    key: Option<usize>,
-}
-
-impl Entries<'_, '_> {
-    fn unpaired(&mut self, message: &str) -> EncodingError {
-        self.writer.broken = true;
-        EncodingError::new(message)
-    }
-}
-
-impl SerializeMap for Entries<'_, '_> {
-    type Ok = ();
-    type Error = EncodingError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodingError> {
-        if self.key.replace(self.writer.out.len()).is_some() {
-            return Err(self.unpaired("a map's `Serialize` wrote a key without a value"));
-        }
-        self.writer.inner(key, Segment::Inside).map_err(|error| error.saying("in a key: "))
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodingError> {
-        let Some(key) = self.key.take() else {
-            return Err(self.unpaired("a map's `Serialize` wrote a value without a key"));
-        };
-        let start = self.writer.out.len();
-        if let Err(error) = value.serialize(&mut *self.writer) {
-            self.writer.broken = true;
-            return Err(error.within(Segment::Key(&self.writer.out[key..start])));
-        }
-        let end = self.writer.out.len();
-        self.writer.entries.push(Entry { key, value: start, end });
-        Ok(())
-    }
-
-    fn end(self) -> Result<(), EncodingError> {
-        if self.key.is_some() {
-            return Err(EncodingError::new("a map's `Serialize` wrote a key without a value"));
-        }
-        let Self { writer, count, first, .. } = self;
-        let actual = writer.entries.len() - first;
-        writer.sort(first)?;
-        writer.entries.truncate(first);
-        writer.set_count(count, actual);
-        writer.depth -= 1;
+impl Write for TextInto<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }

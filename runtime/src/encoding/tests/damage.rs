@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value as Json;
 
@@ -72,28 +72,44 @@ fn a_count_that_the_bytes_do_not_cover() {
     assert!(message::<HashMap<u8, ()>>(&[0x22, 2, 0x10, 1, 0x02]).contains("too early"));
 }
 
-/// What a visitor reserves memory by.
+/// Asserts that no hint, which is what memory is reserved by, is above the bytes that there are.
+struct Hinted;
+
+impl<'de> Deserialize<'de> for Hinted {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Hinted {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list or a map")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        assert!(elements.size_hint().unwrap() <= 100);
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        assert!(entries.size_hint().unwrap() <= 50);
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+}
+
 #[test]
 fn no_hint_is_larger_than_the_bytes() {
-    struct Hint(usize);
-    impl<'de> Deserialize<'de> for Hint {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Reading;
-            impl<'de> Visitor<'de> for Reading {
-                type Value = Hint;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("a sequence")
-                }
-                fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Hint, A::Error> {
-                    let hint = elements.size_hint().unwrap();
-                    while elements.next_element::<IgnoredAny>()?.is_some() {}
-                    Ok(Hint(hint))
-                }
-            }
-            deserializer.deserialize_seq(Reading)
+    for (tag, fits) in [(0x20, 100), (0x21, 100), (0x22, 50), (0x23, 50)] {
+        let counted = |count: &[u8]| [&[tag], count, &[0x02; 100][..]].concat();
+        assert!(decode::<Hinted>(&counted(&[fits])).is_ok() || tag >= 0x22);
+        for count in [&[fits + 1][..], &[0x80, 0x80, 0x04], &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1]] {
+            assert!(decode::<Hinted>(&counted(count)).is_err());
         }
     }
-    assert_eq!(decode::<Hint>(&encode(&vec![(); 100]).unwrap()).unwrap().0, 100);
 }
 
 #[test]
