@@ -5,6 +5,8 @@
 extern crate self as outlast;
 
 mod app;
+#[cfg(feature = "crash-points")]
+mod crash_point;
 pub mod data;
 mod digest;
 mod duration;
