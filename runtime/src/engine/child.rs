@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::driver::Closing;
-use super::execution::{Child, Execution};
+use super::execution::{Child, Execution, State};
 use super::held::Held;
 use super::inbox;
 use super::lane::Event;
@@ -11,10 +11,11 @@ use super::worker::RETRY;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::Produced;
-use crate::store::{Created, ExecutionId, Key, Kind, Message, MessageBody, NewExecution, Value, Watcher};
+use crate::store::{Created, ExecutionId, Message, MessageBody, NewExecution, Value, Watcher};
 
 /// The id of the message that announces an end to a place.
-pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
+fn end_of(state: &State, place: usize) -> Arc<str> {
+    let (kind, key) = (state.places[place].kind, &state.places[place].key);
     format!("end/{}/{}/{}/{}", kind.name(), key.name, crate::digest::hex(&key.digest.0), key.ordinal).into()
 }
 
@@ -22,7 +23,7 @@ pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
 pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, wait: bool) {
     let engine = execution.engine.clone();
     if wait {
-        let message = watch_for(&execution, place);
+        let message = end_of(&execution.state.held(), place);
         new.watcher = Some(Watcher { execution: execution.id.clone(), message });
     }
     let created = loop {
@@ -57,7 +58,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: New
 
 /// Waits for the end of an execution that is there.
 pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId) {
-    let message = watch_for(&execution, place);
+    let message = end_of(&execution.state.held(), place);
     let watcher = Watcher { execution: execution.id.clone(), message };
     loop {
         match execution.engine.store.watch(of.clone(), watcher.clone()).await {
@@ -68,11 +69,10 @@ pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: Execution
     }
 }
 
-fn watch_for(execution: &Execution, place: usize) -> Arc<str> {
-    let mut state = execution.state.held();
-    let message = message_id(state.places[place].kind, &state.places[place].key);
-    state.watching.insert(message.clone(), place);
-    message
+/// From now on the message about an end belongs to a place.
+pub(crate) fn expect_end(state: &mut State, place: usize) {
+    let message = end_of(state, place);
+    state.watching.insert(message, place);
 }
 
 /// A child whose call was dropped is told to end, unless another had created it.

@@ -30,6 +30,20 @@ pub(crate) enum Launch {
 }
 
 impl Launch {
+    /// Whether its outcome is a message about another execution's end.
+    pub(crate) fn awaits_an_end(&self) -> bool {
+        match self {
+            Self::Child { wait, .. } => *wait,
+            Self::Watch(_) => true,
+            Self::Body(..)
+            | Self::Transaction(..)
+            | Self::Timer(_)
+            | Self::Signal(_)
+            | Self::Request(_)
+            | Self::Fail(_) => false,
+        }
+    }
+
     /// Starts it. The state is the execution's, held.
     pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) {
         match self {
