@@ -3,7 +3,7 @@
 //!
 //! A check names what it holds a store to; it knows nothing of how a store does it.
 
-mod case;
+pub(super) mod case;
 mod claims;
 mod documents;
 mod ends;

@@ -117,6 +117,9 @@ struct Shared {
     health: Mutex<Option<Failure>>,
     /// Whether the writer is gone.
     ended: watch::Sender<bool>,
+    /// The file's largest size in pages, for tests of a full disk; 0 changes nothing.
+    #[cfg(test)]
+    pages: std::sync::atomic::AtomicI64,
 }
 
 impl Shared {
@@ -184,6 +187,8 @@ impl SqliteStore {
             changes: watch::Sender::new(0),
             health: Mutex::new(None),
             ended: watch::Sender::new(false),
+            #[cfg(test)]
+            pages: std::sync::atomic::AtomicI64::new(0),
         });
         let ready = start_writer(&options, &shared, &runtime)?;
         let opening = tokio::time::timeout(options.limit, ready).await;

@@ -16,17 +16,17 @@ use crate::store::{
 };
 
 /// The function of most checks.
-pub(super) const FUNCTION: &str = "checkout";
+pub(in crate::store) const FUNCTION: &str = "checkout";
 
 /// A store with a worker.
-pub(super) struct Case {
-    pub(super) stores: Arc<dyn Stores>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) worker: WorkerId,
+pub(in crate::store) struct Case {
+    pub(in crate::store) stores: Arc<dyn Stores>,
+    pub(in crate::store) store: Arc<dyn Store>,
+    pub(in crate::store) worker: WorkerId,
 }
 
 /// Gives up after a while, with what was waited for.
-pub(super) async fn eventually<F: Future<Output = Result<bool>>>(
+pub(in crate::store) async fn eventually<F: Future<Output = Result<bool>>>(
     what: &str,
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {
@@ -39,12 +39,12 @@ pub(super) async fn eventually<F: Future<Output = Result<bool>>>(
     Err(Error::new(format!("waited in vain: {what}")))
 }
 
-pub(super) fn id(text: &str) -> ExecutionId {
+pub(in crate::store) fn id(text: &str) -> ExecutionId {
     ExecutionId(text.into())
 }
 
 /// A call whose digest is made of `arguments`.
-pub(super) fn call(name: &str, arguments: u8) -> NewExecution {
+pub(in crate::store) fn call(name: &str, arguments: u8) -> NewExecution {
     NewExecution {
         id: id(name),
         function: FUNCTION.into(),
@@ -60,11 +60,11 @@ pub(super) fn call(name: &str, arguments: u8) -> NewExecution {
     }
 }
 
-pub(super) fn key(name: &str, ordinal: u32) -> Key {
+pub(in crate::store) fn key(name: &str, ordinal: u32) -> Key {
     Key { name: name.into(), digest: Digest([7; 16]), ordinal }
 }
 
-pub(super) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
+pub(in crate::store) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
     RowKind::Outcome(Outcome {
         kind: Kind::Step,
         key: key(name, ordinal),
@@ -77,32 +77,32 @@ pub(super) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
 }
 
 /// A row of a step that gave `value`.
-pub(super) fn step(name: &str, value: u8) -> Write {
+pub(in crate::store) fn step(name: &str, value: u8) -> Write {
     Write::Row { row: outcome(name, 0, Value::Ok(vec![value])), from: None }
 }
 
-pub(super) fn succeeded(value: u8) -> Finished {
+pub(in crate::store) fn succeeded(value: u8) -> Finished {
     Finished { end: End::Succeeded, value: Value::Ok(vec![value]) }
 }
 
-pub(super) fn signal(message: &str, name: &str) -> Message {
+pub(in crate::store) fn signal(message: &str, name: &str) -> Message {
     Message {
         id: message.into(),
         body: MessageBody::Signal { name: name.into(), payload: message.as_bytes().to_vec() },
     }
 }
 
-pub(super) fn cancel(message: &str) -> Message {
+pub(in crate::store) fn cancel(message: &str) -> Message {
     Message { id: message.into(), body: MessageBody::Cancel { reason: "no more".into() } }
 }
 
-pub(super) fn watcher(execution: &str, message: &str) -> Watcher {
+pub(in crate::store) fn watcher(execution: &str, message: &str) -> Watcher {
     Watcher { execution: id(execution), message: message.into() }
 }
 
 /// An owner that notes what it is told, in order.
 #[derive(Default)]
-pub(super) struct Ledger {
+pub(in crate::store) struct Ledger {
     told: Mutex<Vec<(u64, Result<Committed, Refused>)>>,
     news: tokio::sync::Notify,
 }
@@ -116,7 +116,7 @@ impl Owner for Ledger {
 
 impl Ledger {
     /// Waits until it was told so often, in the order of the tickets.
-    pub(super) async fn told(&self, times: usize) -> Vec<(u64, Result<Committed, Refused>)> {
+    pub(in crate::store) async fn told(&self, times: usize) -> Vec<(u64, Result<Committed, Refused>)> {
         loop {
             let news = self.news.notified();
             {
@@ -129,13 +129,13 @@ impl Ledger {
         }
     }
 
-    pub(super) fn so_far(&self) -> usize {
+    pub(in crate::store) fn so_far(&self) -> usize {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
 /// Submits a write and waits for the word.
-pub(super) async fn write(
+pub(in crate::store) async fn write(
     store: &Arc<dyn Store>,
     execution: &ExecutionId,
     epoch: Epoch,
@@ -151,37 +151,37 @@ pub(super) async fn write(
 }
 
 /// A worker's request for all of [`FUNCTION`].
-pub(super) fn request(worker: &WorkerId, limit: usize) -> ClaimRequest {
+pub(in crate::store) fn request(worker: &WorkerId, limit: usize) -> ClaimRequest {
     ClaimRequest { worker: worker.clone(), functions: [(FUNCTION.into(), 1)].into(), limit }
 }
 
 /// Claims the one execution that is due.
-pub(super) async fn claim_one(store: &Arc<dyn Store>, worker: &WorkerId) -> Result<Claimed> {
+pub(in crate::store) async fn claim_one(store: &Arc<dyn Store>, worker: &WorkerId) -> Result<Claimed> {
     let mut claimed = store.claim(request(worker, 10)).await?;
     assert_eq!(claimed.len(), 1, "one execution is due: {claimed:?}");
     claimed.pop().ok_or_else(|| Error::new("nothing was claimed"))
 }
 
 impl Case {
-    pub(super) async fn new(stores: Arc<dyn Stores>) -> Result<Self> {
+    pub(in crate::store) async fn new(stores: Arc<dyn Stores>) -> Result<Self> {
         let store = stores.fresh().await?;
         let worker = store.register(1).await?;
         Ok(Self { stores, store, worker })
     }
 
     /// Another handle with a worker of its own.
-    pub(super) async fn second(&self) -> Result<Self> {
+    pub(in crate::store) async fn second(&self) -> Result<Self> {
         let store = self.stores.second(self.store.clone()).await?;
         let worker = store.register(1).await?;
         Ok(Self { stores: self.stores.clone(), store, worker })
     }
 
     /// Creates an execution that the worker owns.
-    pub(super) async fn owned(&self, name: &str) -> Result<Claimed> {
+    pub(in crate::store) async fn owned(&self, name: &str) -> Result<Claimed> {
         self.owned_call(call(name, 1)).await
     }
 
-    pub(super) async fn owned_call(&self, call: NewExecution) -> Result<Claimed> {
+    pub(in crate::store) async fn owned_call(&self, call: NewExecution) -> Result<Claimed> {
         let new = NewExecution { claim_for: Some(self.worker.clone()), ..call };
         match self.store.create(new).await? {
             Created::New(Some(claimed)) => Ok(*claimed),
@@ -189,47 +189,47 @@ impl Case {
         }
     }
 
-    pub(super) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
+    pub(in crate::store) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
         write(&self.store, &claimed.id, claimed.epoch, what).await
     }
 
     /// A write that must be kept.
-    pub(super) async fn must(&self, claimed: &Claimed, what: Write) -> Result<Committed> {
+    pub(in crate::store) async fn must(&self, claimed: &Claimed, what: Write) -> Result<Committed> {
         self.write(claimed, what).await.map_err(|refused| Error::new(format!("refused: {refused:?}")))
     }
 
-    pub(super) async fn claim(&self) -> Result<Claimed> {
+    pub(in crate::store) async fn claim(&self) -> Result<Claimed> {
         claim_one(&self.store, &self.worker).await
     }
 
-    pub(super) async fn claims_nothing(&self) -> Result<()> {
+    pub(in crate::store) async fn claims_nothing(&self) -> Result<()> {
         let claimed = self.store.claim(request(&self.worker, 10)).await?;
         assert!(claimed.is_empty(), "nothing should be due: {claimed:?}");
         Ok(())
     }
 
-    pub(super) async fn details(&self, name: &str) -> Result<Details> {
+    pub(in crate::store) async fn details(&self, name: &str) -> Result<Details> {
         let details = self.store.details(id(name)).await?;
         details.ok_or_else(|| Error::of(ErrorKind::NotFound, format!("{name} is gone")))
     }
 
-    pub(super) async fn insert(&self, collection: &str, document: Document) -> Result<Reply> {
+    pub(in crate::store) async fn insert(&self, collection: &str, document: Document) -> Result<Reply> {
         self.store.data(insert(collection, document)?).await
     }
 
-    pub(super) async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
+    pub(in crate::store) async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
         let reply = self.store.data(Operation::Find { collection: collection.into(), filter }).await?;
         let Reply::All(found) = reply else { return Err(Error::new(format!("not documents: {reply:?}"))) };
         found.into_iter().map(|body| Document::try_from(body).map_err(Error::from)).collect()
     }
 }
 
-pub(super) fn insert(collection: &str, document: Document) -> Result<Operation> {
+pub(in crate::store) fn insert(collection: &str, document: Document) -> Result<Operation> {
     Ok(Operation::InsertOne { collection: collection.into(), document: bson::RawDocumentBuf::try_from(document)? })
 }
 
 /// The invariants, over every execution of a store.
-pub(super) async fn sound(store: &dyn Store) -> Result<()> {
+pub(in crate::store) async fn sound(store: &dyn Store) -> Result<()> {
     let all = store.list(Filter { limit: 100_000, ..Filter::default() }).await;
     let all = match all {
         Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()), // the check closed it

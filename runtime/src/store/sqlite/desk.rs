@@ -66,7 +66,6 @@ impl Desk {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        self.claims.begin();
         let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
         let restored = incarnation.as_deref() != Some(&self.incarnation);
         let mut lost = Vec::new();

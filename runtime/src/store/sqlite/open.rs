@@ -179,7 +179,8 @@ fn check_file_system(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn refused(magic: u64) -> Option<&'static str> {
+/// The name of a file system that is refused.
+pub(super) fn refused(magic: u64) -> Option<&'static str> {
     REFUSED.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
 }
 

@@ -85,6 +85,8 @@ where
         self.answer = Some(match (self.run)(desk) {
             Ok(answer) => Ok(answer),
             Err(Fault::Answer(error)) => Err(error),
+            // Its one large statement was refused; tried again, it would be again.
+            Err(Fault::Failure(Failure::TooBig)) => Err(Failure::TooBig.error("")),
             Err(Fault::Failure(failure)) => return Err(failure),
         });
         Ok(())

@@ -1,5 +1,10 @@
 //! Tests of the embedded store: the suite that every store passes, and what only a file can do.
 
+mod clocks;
+mod medium;
+mod opening;
+mod sharing;
+
 use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -96,4 +101,17 @@ async fn a_store_in_a_file_keeps_what_stores_keep() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_memory_keeps_what_stores_keep() {
     conformance::run(Arc::new(Memory::default())).await.unwrap();
+}
+
+/// The suite's case on a store of one's own.
+async fn case_on(store: Arc<SqliteStore>) -> conformance::case::Case {
+    let worker = store.register(1).await.unwrap();
+    conformance::case::Case { stores: Arc::new(Files::new()), store, worker }
+}
+
+/// A connection of someone else.
+fn stranger(path: &std::path::Path) -> Connection {
+    let connection = Connection::open(path).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection
 }

@@ -103,10 +103,14 @@ impl Writer {
     }
 
     fn group(&mut self) -> Result<(), Failure> {
-        self.pending.retain(|command| !is_abandoned(command));
+        while self.pending.front().is_some_and(is_abandoned) {
+            self.pending.pop_front();
+        }
         if self.pending.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        self.limit_pages()?;
         let turn = match &self.gate {
             Some(gate) => Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?),
             None => None,
@@ -123,11 +127,23 @@ impl Writer {
             }
             return Err(failure);
         }
+        self.desk.claims.commit();
         if self.desk.news {
             self.shared.bump();
         }
         for done in done {
             deliver(done);
+        }
+        Ok(())
+    }
+
+    /// Makes the disk small, or large again.
+    #[cfg(test)]
+    fn limit_pages(&self) -> Result<(), Failure> {
+        let pages = self.shared.pages.load(std::sync::atomic::Ordering::Relaxed);
+        if pages > 0 {
+            let connection = &self.desk.connection;
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
         }
         Ok(())
     }
@@ -153,6 +169,9 @@ impl Writer {
         let begun = Instant::now();
         let worked = desk.begin(clock.wall()).and_then(|()| {
             while let Some(mut command) = pending.pop_front() {
+                if is_abandoned(&command) {
+                    continue;
+                }
                 match run(desk, &mut command) {
                     Ok(answer) => done.push(Done {
                         #[cfg(feature = "crash-points")]
