@@ -130,6 +130,7 @@ impl Queue {
     }
 
     /// Adds a command; gives it back if the store is closed.
+    #[allow(clippy::result_large_err)] // it is moved either way
     pub(super) fn push(&self, command: Command) -> Result<(), Command> {
         let mut inner = self.lock();
         if inner.closed {

@@ -5,6 +5,7 @@ mod medium;
 mod opening;
 mod sharing;
 
+use std::path::PathBuf;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,6 +1,7 @@
 //! Clocks that stand, jump and go backward.
 
 use super::super::clock::{Boot, Clock};
+use super::super::liveness::Found;
 use super::*;
 use crate::store::conformance::case::{Case, call, id, step, succeeded};
 use crate::store::{Created, Stamp, Write};

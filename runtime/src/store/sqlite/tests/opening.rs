@@ -121,14 +121,14 @@ async fn an_older_schema_is_migrated_whole_or_not_at_all() {
     let key = store.digest_key();
     store.close().await;
 
-    let broken = [&MIGRATIONS[..], &[NEXT, "CREATE TABLE rows (x)"]].concat();
+    let broken = [MIGRATIONS, &[NEXT, "CREATE TABLE rows (x)"]].concat();
     assert!(open::file(&path, &broken, Stamp(0)).is_err(), "the last step fails");
     let connection = stranger(&path);
     let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
     assert_eq!(version(&connection).unwrap(), 1);
     assert!(connection.prepare("SELECT * FROM novelty").is_err(), "nor did the step before stay");
 
-    let migrated = open::file(&path, &[&MIGRATIONS[..], &[NEXT]].concat(), Stamp(0)).unwrap();
+    let migrated = open::file(&path, &[MIGRATIONS, &[NEXT]].concat(), Stamp(0)).unwrap();
     assert_eq!(version(&migrated.connection).unwrap(), 2);
     let kept: Vec<u8> = schema::meta(&migrated.connection, "digest_key").unwrap().unwrap();
     assert_eq!(kept, key, "what was there stays");
