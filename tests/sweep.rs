@@ -118,7 +118,9 @@ async fn killed_at_every_point_a_worker_is_stood_in_for_by_two_others() {
     let mut points = undisturbed.points.clone();
     // Others needn't come to the beginning and the end of a process.
     points.retain(|point| point.label != "register" && point.label != "leave");
-    if let Ok(only) = std::env::var("ONLY") { points.retain(|point| point.to_string() == only); }
+    if let Ok(only) = std::env::var("ONLY") {
+        points.retain(|point| point.to_string() == only);
+    }
     sweep(points, |point| among_three(point, undisturbed.clone())).await;
 }
 

@@ -66,7 +66,6 @@ impl Desk {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        self.claims.begin();
         let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
         let restored = incarnation.as_deref() != Some(&self.incarnation);
         let mut lost = Vec::new();
@@ -94,7 +93,7 @@ impl Desk {
                 self.name_point(|_| format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal));
                 records::put_attempt(&self.connection, execution, attempt)?;
                 self.claims.set(execution, Claim { attempts: true, ..claim });
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
             Write::End(finished) => {
                 self.name_point(|desk| desk.point_of("end", execution));
@@ -103,7 +102,7 @@ impl Desk {
             Write::Release { wake } => {
                 self.name_point(|desk| desk.point_of("release", execution));
                 self.release(execution, *wake)?;
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
             Write::Park { reason, until_build } => {
                 self.name_point(|desk| desk.point_of("park", execution));
@@ -116,7 +115,7 @@ impl Desk {
                 self.claims.end(execution);
                 self.news = true;
                 self.wake_parked_for_cancel(execution)?;
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
         }
     }
@@ -140,8 +139,9 @@ impl Desk {
         format!("{what} {}", found.unwrap_or_default())
     }
 
-    fn committed(&self) -> Result<Committed, Refused> {
-        Ok(Committed { seq: None, stamp: self.stamp })
+    /// A write without a row.
+    fn committed(&self) -> Committed {
+        Committed { seq: None, stamp: self.stamp }
     }
 
     fn row(
@@ -234,9 +234,9 @@ impl Desk {
     }
 
     /// Adds someone who wants to hear of an end.
-    pub(super) fn watch(&self, watched: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
+    pub(super) fn watch(&self, of: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
         self.connection.prepare_cached("INSERT OR IGNORE INTO watchers VALUES (?, ?, ?)")?.execute(params![
-            &*watched.0,
+            &*of.0,
             &*watcher.execution.0,
             &*watcher.message
         ])?;
