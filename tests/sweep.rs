@@ -1,21 +1,27 @@
 //! The crash sweep: a real process is killed (`kill -9`) at every point of a journey that has every kind of operation, and
 //! the journey ends as if nothing had been: a recorded step never runs again, a transaction happens once.
 
+#[path = "programs/effects.rs"]
+mod effects;
+#[path = "programs/functions.rs"]
+mod functions;
 #[path = "sweep/journey.rs"]
 mod journey;
 #[path = "sweep/point.rs"]
 mod point;
 #[path = "programs/started.rs"]
 mod started;
+#[path = "sweep/stopped.rs"]
+mod stopped;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use journey::{ID, Known, Outcome, PROGRAM, judge, look};
+use journey::{ID, Known, Outcome, PROGRAM, judge};
 use outlast::{ErrorKind, Running};
 use point::Point;
-use started::{Directory, Program, effects, until};
+use started::{Directory, LIMIT, Program, until, within};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -38,7 +44,7 @@ async fn undisturbed() -> Undisturbed {
     let log = directory.path().join("log");
     let environment = [("OUTLAST_CRASH_LOG", log.to_str().unwrap())];
     Program::start(PROGRAM, "run", directory.path(), &environment).succeeds().await;
-    let running = look(&directory.store()).await;
+    let running = directory.caller(LIMIT).await;
     let (outcome, executions) = Outcome::of(&running, directory.path()).await;
     running.shutdown().await;
     outcome.is_whole();
@@ -52,7 +58,7 @@ async fn undisturbed() -> Undisturbed {
     let reached: BTreeSet<String> = log.iter().filter(unnamed).cloned().collect();
     assert_eq!(named, reached);
     assert_eq!(points.len(), POINTS);
-    let effects = effects(directory.path());
+    let effects = directory.effects();
     let bodies: BTreeSet<String> = effects.iter().map(|effect| effect.label.clone()).collect();
     assert_eq!(bodies.len(), effects.len(), "undisturbed, each body runs once: {effects:?}");
     Undisturbed { outcome, points, bodies }
@@ -106,7 +112,7 @@ async fn alone(point: Point, undisturbed: Arc<Undisturbed>) {
 }
 
 async fn compare(point: &Point, undisturbed: &Undisturbed, directory: &Directory) {
-    let running = look(&directory.store()).await;
+    let running = directory.caller(LIMIT).await;
     let (outcome, _) = Outcome::of(&running, directory.path()).await;
     assert_eq!(outcome, undisturbed.outcome, "{point}");
     running.shutdown().await;
@@ -132,7 +138,7 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
     let deadly = deadly(&name, file.to_str().unwrap());
     let start = |mode, environment: &[_]| Program::start(PROGRAM, mode, directory.path(), environment);
     let mut programs: Vec<_> = ["create", "work", "work", "signal"].iter().map(|mode| start(mode, &deadly)).collect();
-    let running = look(&directory.store()).await;
+    let running = directory.caller(LIMIT).await;
     until(&format!("{point} is reached"), || file.exists()).await;
     let pid: u32 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     let victim = programs.iter().position(|program| program.pid() == pid).unwrap();
@@ -149,8 +155,7 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
     if victim == 3 {
         programs.push(start("signal", &[]));
     }
-    let ended = tokio::time::timeout(started::LIMIT, ended(&point, &running));
-    ended.await.unwrap_or_else(|_| panic!("{point}: it never ended"));
+    within(&format!("the journey ends after {point}"), ended(&point, &running)).await;
     programs.remove(victim);
     for program in &mut programs {
         match program.ended() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use outlast::{App, Running};
 use rustix::process::{Pid, Signal};
 
 /// The longest that anything may take: no test waits for ever, and none fails because a machine is slow.
@@ -86,6 +87,11 @@ impl Drop for Program {
     }
 }
 
+/// What comes to its end within the limit.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, future).await.unwrap_or_else(|_| panic!("it took too long: {what}"))
+}
+
 /// Waits until something holds.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -113,6 +119,27 @@ impl Directory {
     }
 }
 
+impl Directory {
+    /// A caller of the store in it, without a worker; how long it waits for an answer.
+    pub(crate) async fn caller(&self, patience: Duration) -> Running {
+        App::new().store(self.store()).caller_only().store_timeout(patience).start().await.unwrap()
+    }
+
+    /// Says a word to the bodies that wait for one.
+    pub(crate) fn tell(&self, word: &str) {
+        File::create(self.path().join(word)).unwrap();
+    }
+
+    pub(crate) fn effects(&self) -> Vec<Effect> {
+        effects(self.path())
+    }
+
+    /// The processes in which something ran.
+    pub(crate) fn ran(&self, label: &str) -> Vec<u32> {
+        self.effects().into_iter().filter(|effect| effect.label == label).map(|effect| effect.pid).collect()
+    }
+}
+
 impl Drop for Directory {
     fn drop(&mut self) {
         if std::thread::panicking()
@@ -129,6 +156,8 @@ pub(crate) struct Effect {
     pub(crate) label: String,
     pub(crate) pid: u32,
     pub(crate) key: String,
+    /// Milliseconds since 1970.
+    pub(crate) at: u64,
 }
 
 /// All lines that bodies left, in order.
@@ -137,7 +166,7 @@ pub(crate) fn effects(directory: &Path) -> Vec<Effect> {
     let read = |line: &str| {
         let mut words = line.split(' ');
         let mut next = || words.next().unwrap_or_else(|| panic!("a torn line of effects: {line}")).to_owned();
-        Effect { label: next(), pid: next().parse().unwrap(), key: next() }
+        Effect { label: next(), pid: next().parse().unwrap(), key: next(), at: next().parse().unwrap() }
     };
     text.lines().map(read).collect()
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use outlast::store::{End, Filter, Status};
-use outlast::{App, ErrorKind, Execution, Running};
+use outlast::{ErrorKind, Execution, Running};
 use rusqlite::Connection;
 use serde_json::Value as Json;
 
@@ -14,11 +14,6 @@ use crate::started::{Directory, Effect, LIMIT, effects};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sweep-program");
 pub(crate) const ID: &str = "journey-1";
-
-/// A look into a store, without a worker.
-pub(crate) async fn look(store: &str) -> Running {
-    App::new().store(store).caller_only().store_timeout(LIMIT).start().await.unwrap()
-}
 
 /// The journey and its errand, as far as they are there.
 pub(crate) async fn executions(running: &Running) -> Vec<Execution> {
@@ -60,7 +55,7 @@ impl Known {
                 std::fs::copy(directory.join(file), copy.path().join(file)).unwrap();
             }
         }
-        let running = look(&copy.store()).await;
+        let running = copy.caller(LIMIT).await;
         let known = Self::of(&running).await;
         running.shutdown().await;
         known

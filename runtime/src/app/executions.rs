@@ -117,7 +117,8 @@ impl AnyHandle {
 
     async fn post(&self, body: MessageBody) -> Result<()> {
         let message = Message { id: engine::new_id().into(), body };
-        if self.engine.store.post(self.id.clone(), message).await? {
+        let posted = self.engine.store.post(self.id.clone(), message).await;
+        if posted.map_err(|error| error.with_execution(&self.id))? {
             return Ok(());
         }
         Err(Error::of(ErrorKind::Conflict, format!("the execution `{}` has ended", self.id)).with_execution(&self.id))
