@@ -132,3 +132,19 @@ pub(crate) async fn walk(label: String) -> Result<String> {
     }
     Ok(label)
 }
+
+#[step]
+async fn pace(label: &str) -> Result<()> {
+    note(label)?;
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    Ok(())
+}
+
+/// Six steps that take their time.
+#[durable]
+pub(crate) async fn stroll(label: String) -> Result<String> {
+    for step in 0..6 {
+        pace(&format!("{label}-{step}")).await?;
+    }
+    Ok(label)
+}

@@ -20,18 +20,21 @@ pub(crate) struct Program {
 impl Program {
     /// Starts `program MODE DIRECTORY` with an environment.
     pub(crate) fn start(program: &str, mode: &str, directory: &Path, environment: &[(&str, &str)]) -> Self {
-        let name = mode.replace(' ', "-");
+        let mut command = Command::new(program);
+        command.args(mode.split(' ')).arg(directory).envs(environment.iter().copied());
+        Self::of(&mut command, directory, &mode.replace(' ', "-"))
+    }
+
+    /// Starts a command; what it says goes into a file of the directory.
+    pub(crate) fn of(command: &mut Command, directory: &Path, name: &str) -> Self {
         let words = (0..).map(|n| directory.join(format!("stderr-{name}-{n}"))).find(|path| !path.exists()).unwrap();
-        let child = Command::new(program)
-            .args(mode.split(' '))
-            .arg(directory)
-            .envs(environment.iter().copied())
+        let child = command
             // Held until this guard goes, or the whole test does: the program ends with it.
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(File::create(&words).unwrap())
             .spawn()
-            .unwrap_or_else(|error| panic!("{program} can't be started: {error}"));
+            .unwrap_or_else(|error| panic!("{command:?} can't be started: {error}"));
         Self { child, words }
     }
 
