@@ -142,8 +142,9 @@ impl Spared {
 
 fn first_biased(select: &Ident, branches: TokenStream) -> TokenStream {
     let mut first = branches.clone().into_iter();
-    if let (Some(TokenTree::Ident(word)), Some(TokenTree::Punct(_))) = (first.next(), first.next())
+    if let (Some(TokenTree::Ident(word)), Some(TokenTree::Punct(end))) = (first.next(), first.next())
         && word == "biased"
+        && end.as_char() == ';'
     {
         return branches;
     }

@@ -24,13 +24,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As it is written.
+    /// As it is written, for messages.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
-            Self::Durable => "#[durable]",
-            Self::Step => "#[step]",
-            Self::Transaction => "#[transaction]",
-            Self::Main => "#[outlast::main]",
+            Self::Durable => "`#[durable]`",
+            Self::Step => "`#[step]`",
+            Self::Transaction => "`#[transaction]`",
+            Self::Main => "`#[outlast::main]`",
         }
     }
 

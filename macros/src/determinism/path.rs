@@ -52,7 +52,7 @@ impl Path<'_> {
 
 /// The path that begins here, if one does: not in the middle of another, not a field, method or lifetime.
 pub(super) fn at(tokens: &[TokenTree], start: usize) -> Option<Path<'_>> {
-    let mut last = ident(tokens, start)?;
+    let mut last = ident(tokens, start).filter(|ident| !is_keyword(ident))?;
     let before = start.checked_sub(1).and_then(|before| tokens.get(before));
     if let Some(TokenTree::Punct(punct)) = before
         && (punct.as_char() == '\'' || (punct.as_char() == '.' && !ends_a_range(tokens, start)))
@@ -75,7 +75,7 @@ pub(super) fn at(tokens: &[TokenTree], start: usize) -> Option<Path<'_>> {
     Some(Path { names, last, global, start, end })
 }
 
-/// Does a `::` after this token belong to the path in front of it?
+/// Does a `::` after this token belong to the path in front of it? (`return ::path` begins one.)
 fn continues(token: &TokenTree) -> bool {
     match token {
         TokenTree::Ident(ident) => !is_keyword(ident),
@@ -85,9 +85,11 @@ fn continues(token: &TokenTree) -> bool {
 }
 
 fn is_keyword(ident: &Ident) -> bool {
-    ["return", "break", "in", "match", "if", "while", "else", "await", "move", "mut", "as", "let"]
-        .iter()
-        .any(|word| ident == word)
+    const KEYWORDS: &[&str] = &[
+        "return", "break", "in", "match", "if", "while", "for", "loop", "else", "await", "move", "mut", "as", "let",
+        "dyn", "impl", "where", "ref", "unsafe", "async", "pub", "const", "static",
+    ];
+    KEYWORDS.iter().any(|word| ident == word)
 }
 
 /// `a..b` and `..=b`: what follows is no method.

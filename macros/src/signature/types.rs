@@ -26,7 +26,7 @@ pub(super) fn owned(ty: &Type) -> Judged<Passed> {
         };
         return Err((reference.and_token.span, reason));
     }
-    let ty = has_a_size(ty, |ty| owned_form(ty))?;
+    let ty = has_a_size(ty, owned_form)?;
     refuse(ty, |flaw| match flaw {
         Flaw::Reference { .. } => Some(Reason::Borrowed(None)),
         Flaw::Lifetime { of_static: true } => None,
