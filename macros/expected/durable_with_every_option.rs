@@ -1,7 +1,7 @@
 /// Checks out.
 #[allow(dead_code, clippy::too_many_arguments)]
 fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declined>> {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __checkout(card: String) -> Result<Receipt, Declined> {
         Ok(Receipt)
     }
@@ -52,7 +52,7 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
         arguments: &[
             my::outlast::__private::Argument {
                 name: "card",
-                rust_type: ::core::stringify!(String),
+                rust_type: "String",
             },
         ],
         normalise: |__input| my::outlast::__private::Ok(__write(&__read(__input)?)),

@@ -8,7 +8,7 @@ pub fn checkout(
     order: Order,
     _copies: Vec<u8>,
 ) -> ::outlast::__private::Call<Result<Receipt>> {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __checkout(mut order: Order, _copies: Vec<u8>) -> Result<Receipt> {
         tokio::select! {
             biased; paid = pay(& order) => paid, _ = outlast::sleep("1h") => Err(late()),
@@ -61,11 +61,11 @@ pub fn checkout(
         arguments: &[
             ::outlast::__private::Argument {
                 name: "order",
-                rust_type: ::core::stringify!(Order),
+                rust_type: "Order",
             },
             ::outlast::__private::Argument {
                 name: "_copies",
-                rust_type: ::core::stringify!(Vec < u8 >),
+                rust_type: "Vec<u8>",
             },
         ],
         normalise: |__input| ::outlast::__private::Ok(__write(&__read(__input)?)),

@@ -1,7 +1,7 @@
 /// The shop.
 #[allow(clippy::large_futures)]
 fn main() -> ::std::process::ExitCode {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __main() -> outlast::Result<()> {
         App::from_env().run().await
     }

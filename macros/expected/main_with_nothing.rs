@@ -1,5 +1,5 @@
 fn main() -> ::std::process::ExitCode {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __main() {
         run().await
     }

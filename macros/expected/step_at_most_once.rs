@@ -1,6 +1,6 @@
 #[allow(clippy::too_many_arguments)]
 fn post(client: Client) -> ::outlast::__private::Step<Result<()>> {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __post(client: Client) -> Result<()> {}
     #[allow(clippy::type_complexity)]
     const __RESULT: ::outlast::__private::Codec<Result<()>> = ::outlast::__private::codec::<

@@ -8,7 +8,7 @@ fn charge<'a>(
 where
     Order: 'a,
 {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __charge<'a>(
         client: &'a Client,
         mut card: String,

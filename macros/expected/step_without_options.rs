@@ -2,7 +2,7 @@
 #[must_use]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn charge(order: &Order) -> ::outlast::__private::Step<Result<ChargeId>> {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __charge(order: &Order) -> Result<ChargeId> {
         let payments = outlast::state::<Payments>();
         Ok(payments.charge(order.cents).await?)

@@ -1,6 +1,6 @@
 #[allow(clippy::too_many_arguments)]
 fn reserve(order: &Order) -> ::outlast::__private::Step<Result<()>> {
-    #[allow(clippy::unused_async, clippy::too_many_arguments)]
+    #[allow(clippy::unused_async)]
     async fn __reserve(order: &Order) -> Result<()> {
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::generated::{self, local};
 use crate::item::{self, Item};
 use crate::options::entry::Known;
 use crate::options::{self, Runtime, Secret, duration, name};
-use crate::signature::{self, Function, Kind};
+use crate::signature::{self, Argument, Function, Kind};
 
 /// `#[durable(options)] item`.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -195,9 +195,10 @@ impl Plan {
         let (arguments, start) = if self.function.arguments.is_empty() {
             (None, quote!(start: |_| #private::Ok(#private::root(&__RESULT, __begin())),))
         } else {
-            let (names, types) = (self.function.argument_names(), self.types());
+            let names = self.function.argument_names();
+            let types = self.function.arguments.iter().map(Argument::written_type);
             let arguments = quote! {
-                arguments: &[#(#private::Argument { name: #names, rust_type: ::core::stringify!(#types) }),*],
+                arguments: &[#(#private::Argument { name: #names, rust_type: #types }),*],
                 normalise: |#input| #private::Ok(__write(&__read(#input)?)),
             };
             let start = quote!(start: |#input| #private::Ok(#private::root(&__RESULT, __begin(__read(#input)?))),);

@@ -21,12 +21,12 @@ pub(crate) fn inner_name(function: &Function) -> Ident {
     format_ident!("__{}", function.name(), span = function.signature.ident.span())
 }
 
-/// The user's function under another name. Outlast asks for `async`, and for every argument.
+/// The user's function under another name. It is async because its attribute asks for that.
 pub(crate) fn inner(function: &Function, body: &Group) -> TokenStream {
     let mut signature = function.signature.clone();
     signature.ident = inner_name(function);
     quote! {
-        #[allow(clippy::unused_async, clippy::too_many_arguments)]
+        #[allow(clippy::unused_async)]
         #signature #body
     }
 }

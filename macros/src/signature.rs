@@ -4,6 +4,7 @@
 
 mod reason;
 mod types;
+mod written;
 
 use proc_macro2::{Group, Ident, Span};
 use syn::ext::IdentExt;
@@ -87,6 +88,11 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
+    /// The type as its author would write it.
+    pub(crate) fn written_type(&self) -> String {
+        written::written(&self.recorded)
+    }
+
     /// The name in the record.
     pub(crate) fn recorded_name(&self) -> String {
         self.name.unraw().to_string()

@@ -152,8 +152,19 @@ pub(super) fn annotated_function(tokens: &[TokenTree], at: usize) -> Option<usiz
     Some(at + 2 + end + 1)
 }
 
-/// `async move |…|`: the place behind the parameters.
-pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<usize> {
+/// A closure whose body a step may run.
+pub(super) struct AsyncClosure {
+    /// The place behind the parameters.
+    pub(super) body: usize,
+    /// Does the body end with its braces? (It does if a result type is written, too.)
+    pub(super) braces: bool,
+}
+
+/// `async move |…|` or `|| async`.
+pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<AsyncClosure> {
+    if punct(tokens, at, '|') && punct(tokens, at + 1, '|') && word(tokens, at + 2, "async") {
+        return Some(AsyncClosure { body: at + 2, braces: true });
+    }
     if !word(tokens, at, "async") {
         return None;
     }
@@ -161,11 +172,7 @@ pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<usize> {
     if !punct(tokens, open, '|') {
         return None;
     }
-    (open + 1..tokens.len()).find(|at| punct(tokens, *at, '|')).map(|close| close + 1)
-}
-
-/// Is the closure's body a block? (It is if a result type is written, too.)
-pub(super) fn closure_has_braces(tokens: &[TokenTree], at: usize) -> bool {
-    let block = matches!(tokens.get(at), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace);
-    block || (punct(tokens, at, '-') && punct(tokens, at + 1, '>'))
+    let body = (open + 1..tokens.len()).find(|at| punct(tokens, *at, '|'))? + 1;
+    let block = matches!(tokens.get(body), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace);
+    Some(AsyncClosure { body, braces: block || (punct(tokens, body, '-') && punct(tokens, body + 1, '>')) })
 }

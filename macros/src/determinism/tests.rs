@@ -159,6 +159,7 @@ fn what_a_step_may_run_is_not_judged() {
         quote!(let f = async move || { tokio::spawn(g).await };),
         quote!(let f = async |x: u8| -> u8 { tokio::spawn(g).await };),
         quote!(let f = async || tokio::spawn(g).await;),
+        quote!(let f = move || async move { tokio::spawn(g).await };),
         quote!(
             fn f() -> Instant {
                 Instant::now()
@@ -213,6 +214,9 @@ fn judging_goes_on_behind_what_is_spared() {
             Instant::now()
         ),
         quote!(step("s", f); Instant::now()),
+        quote!(let f = || async { Instant::now() }; Instant::now()),
+        quote!(let f = || Instant::now();),
+        quote!(let f = |x| async { Instant::now() };),
     ] {
         let (_, errors) = checked(body.clone());
         assert_eq!(errors.len(), 1, "{body}: {errors:?}");
