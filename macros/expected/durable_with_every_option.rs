@@ -14,19 +14,19 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
         String,
     >();
     #[allow(clippy::type_complexity)]
-    fn __write(__values: &(String,)) -> my::outlast::__private::Arguments {
+    fn __durable_write(__values: &(String,)) -> my::outlast::__private::Arguments {
         let mut __arguments = my::outlast::__private::Arguments::new(&__FUNCTION.secret);
         __arguments.durable("card", &__values.0, &__ARGUMENT_0);
         __arguments
     }
     #[allow(clippy::type_complexity)]
-    fn __read(
+    fn __durable_read(
         __input: &mut my::outlast::__private::Input,
     ) -> my::outlast::__private::Result<(String,)> {
         my::outlast::__private::Ok((__input.take("card", &__ARGUMENT_0)?,))
     }
     #[allow(clippy::type_complexity)]
-    fn __begin(
+    fn __durable_begin(
         __values: (String,),
     ) -> impl ::core::future::Future<
         Output = Result<Receipt, Declined>,
@@ -55,9 +55,14 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
                 rust_type: "String",
             },
         ],
-        normalise: |__input| my::outlast::__private::Ok(__write(&__read(__input)?)),
+        normalise: |__input| my::outlast::__private::Ok(
+            __durable_write(&__durable_read(__input)?),
+        ),
         start: |__input| my::outlast::__private::Ok(
-            my::outlast::__private::root(&__RESULT, __begin(__read(__input)?)),
+            my::outlast::__private::root(
+                &__RESULT,
+                __durable_begin(__durable_read(__input)?),
+            ),
         ),
     };
     my::outlast::__private::inventory::submit! {
@@ -66,8 +71,8 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
     let __values = (card,);
     my::outlast::__private::call(
         &__FUNCTION,
-        __write(&__values),
+        __durable_write(&__values),
         &__RESULT,
-        move || __begin(__values),
+        move || __durable_begin(__values),
     )
 }

@@ -9,7 +9,7 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
         Result<()>,
     >();
     #[allow(clippy::type_complexity)]
-    fn __begin() -> impl ::core::future::Future<
+    fn __durable_begin() -> impl ::core::future::Future<
         Output = Result<()>,
     > + ::core::marker::Send + 'static {
         __tick()
@@ -22,7 +22,7 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
             module: ::core::module_path!(),
         },
         start: |_| ::outlast::__private::Ok(
-            ::outlast::__private::root(&__RESULT, __begin()),
+            ::outlast::__private::root(&__RESULT, __durable_begin()),
         ),
         ..::outlast::__private::Function::DURABLE
     };
@@ -33,6 +33,6 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
         &__FUNCTION,
         ::outlast::__private::Arguments::new(&__FUNCTION.secret),
         &__RESULT,
-        __begin,
+        __durable_begin,
     )
 }

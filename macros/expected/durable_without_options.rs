@@ -27,14 +27,14 @@ pub fn checkout(
         Vec<u8>,
     >();
     #[allow(clippy::type_complexity)]
-    fn __write(__values: &(Order, Vec<u8>)) -> ::outlast::__private::Arguments {
+    fn __durable_write(__values: &(Order, Vec<u8>)) -> ::outlast::__private::Arguments {
         let mut __arguments = ::outlast::__private::Arguments::new(&__FUNCTION.secret);
         __arguments.durable("order", &__values.0, &__ARGUMENT_0);
         __arguments.durable("_copies", &__values.1, &__ARGUMENT_1);
         __arguments
     }
     #[allow(clippy::type_complexity)]
-    fn __read(
+    fn __durable_read(
         __input: &mut ::outlast::__private::Input,
     ) -> ::outlast::__private::Result<(Order, Vec<u8>)> {
         ::outlast::__private::Ok((
@@ -43,7 +43,7 @@ pub fn checkout(
         ))
     }
     #[allow(clippy::type_complexity)]
-    fn __begin(
+    fn __durable_begin(
         __values: (Order, Vec<u8>),
     ) -> impl ::core::future::Future<
         Output = Result<Receipt>,
@@ -68,9 +68,14 @@ pub fn checkout(
                 rust_type: "Vec<u8>",
             },
         ],
-        normalise: |__input| ::outlast::__private::Ok(__write(&__read(__input)?)),
+        normalise: |__input| ::outlast::__private::Ok(
+            __durable_write(&__durable_read(__input)?),
+        ),
         start: |__input| ::outlast::__private::Ok(
-            ::outlast::__private::root(&__RESULT, __begin(__read(__input)?)),
+            ::outlast::__private::root(
+                &__RESULT,
+                __durable_begin(__durable_read(__input)?),
+            ),
         ),
         ..::outlast::__private::Function::DURABLE
     };
@@ -81,8 +86,8 @@ pub fn checkout(
     let __values = (order, _copies);
     ::outlast::__private::call(
         &__FUNCTION,
-        __write(&__values),
+        __durable_write(&__values),
         &__RESULT,
-        move || __begin(__values),
+        move || __durable_begin(__values),
     )
 }
