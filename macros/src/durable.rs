@@ -174,7 +174,9 @@ impl Plan {
         let argument = (!types.is_empty()).then(|| quote!(#values: (#(#types,)*)));
         quote_spanned! {self.function.signature.ident.span()=>
             #[allow(clippy::type_complexity)]
-            fn __durable_begin(#argument) -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static {
+            fn __durable_begin(#argument)
+            -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static
+            {
                 #inner(#(#values.#fields),*)
             }
         }
@@ -200,7 +202,9 @@ impl Plan {
                 arguments: &[#(#private::Argument { name: #names, rust_type: #types }),*],
                 normalise: |#input| #private::Ok(__durable_write(&__durable_read(#input)?)),
             };
-            let start = quote!(start: |#input| #private::Ok(#private::root(&__RESULT, __durable_begin(__durable_read(#input)?))),);
+            let start = quote! {
+                start: |#input| #private::Ok(#private::root(&__RESULT, __durable_begin(__durable_read(#input)?))),
+            };
             (Some(arguments), start)
         };
         let all = arguments.is_some()

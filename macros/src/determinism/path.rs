@@ -94,8 +94,7 @@ fn is_keyword(ident: &Ident) -> bool {
 
 /// `a..b` and `..=b`: what follows is no method.
 fn ends_a_range(tokens: &[TokenTree], start: usize) -> bool {
-    start >= 2
-        && matches!(&tokens[start - 2], TokenTree::Punct(punct) if punct.as_char() == '.' && punct.spacing() == Spacing::Joint)
+    start >= 2 && joint(tokens, start - 2, '.')
 }
 
 fn ident(tokens: &[TokenTree], at: usize) -> Option<&Ident> {
@@ -113,9 +112,13 @@ fn punct(tokens: &[TokenTree], at: usize, letter: char) -> bool {
     matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == letter)
 }
 
+/// Half of an operator: the next letter belongs to it.
+fn joint(tokens: &[TokenTree], at: usize, letter: char) -> bool {
+    punct(tokens, at, letter) && matches!(&tokens[at], TokenTree::Punct(punct) if punct.spacing() == Spacing::Joint)
+}
+
 fn colons(tokens: &[TokenTree], at: usize) -> bool {
-    matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':' && punct.spacing() == Spacing::Joint)
-        && punct(tokens, at + 1, ':')
+    joint(tokens, at, ':') && punct(tokens, at + 1, ':')
 }
 
 /// `use …;`: the place behind it.

@@ -22,9 +22,15 @@
 //!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
 //!     const __RESULT: P::Codec<Result<Receipt>> = P::codec::<Result<Receipt>>();
 //!     const __ARGUMENT_0: P::DurableArgument<Order> = P::durable_argument::<Order>();
-//!     fn __durable_write(__values: &(Order,)) -> P::Arguments { … __arguments.durable("order", &__values.0, &__ARGUMENT_0); … }
-//!     fn __durable_read(__input: &mut P::Input) -> P::Result<(Order,)> { P::Ok((__input.take("order", &__ARGUMENT_0)?,)) }
-//!     fn __durable_begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static { __checkout(__values.0) }
+//!     fn __durable_write(__values: &(Order,)) -> P::Arguments {
+//!         … __arguments.durable("order", &__values.0, &__ARGUMENT_0); …
+//!     }
+//!     fn __durable_read(__input: &mut P::Input) -> P::Result<(Order,)> {
+//!         P::Ok((__input.take("order", &__ARGUMENT_0)?,))
+//!     }
+//!     fn __durable_begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static {
+//!         __checkout(__values.0)                                                               // `Send`, asked once
+//!     }
 //!     static __FUNCTION: P::Function = P::Function {
 //!         name: "checkout",
 //!         place: P::Place { … },
