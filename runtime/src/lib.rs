@@ -16,6 +16,8 @@ mod engine;
 mod error;
 mod function;
 mod sealing;
+#[cfg(feature = "cli")]
+mod serve;
 mod settings;
 pub mod store;
 
