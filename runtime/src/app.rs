@@ -262,6 +262,12 @@ impl std::fmt::Debug for Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.engine.kill();
+    }
+}
+
 impl Running {
     /// Takes up nothing new, lets steps in flight reach their record within the grace, gives everything back at once.
     pub async fn shutdown(self) {

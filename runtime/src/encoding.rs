@@ -1,92 +1,84 @@
 //! The form in which arguments, results, errors and signals are recorded: self-describing, binary, canonical, and
-//! carrying the whole serde data model.
+//! carrying the whole serde data model. `docs/record-encoding.md` describes the bytes.
+//!
+//! Reading order: `form` (tags and lengths), `write`, `read`; then `view` and `difference` for people, `list` for
+//! arguments. What comes out is what went in, bit for bit, or an error that names the place inside the value. Nothing
+//! here knows the store or the engine, and no message holds a value's content: it may be secret.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Why a value can't be recorded or read back, with the path inside it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{path}: {message}")]
-pub struct EncodingError {
-    /// Where inside the value, such as `order.items[2].price`; `value` for the whole.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
-}
+mod difference;
+mod form;
+mod list;
+mod path;
+mod read;
+#[cfg(test)]
+mod tests;
+mod view;
+mod write;
 
-/// Encodes a value in canonical form.
+pub use list::{MapWriter, as_sealed, entries, none, sealed};
+pub use path::EncodingError;
+
+/// Encodes a value in canonical form: equal values give equal bytes, in whatever order a `HashMap` iterates.
+///
+/// ```
+/// use outlast::encoding;
+/// let bytes = encoding::encode(&(1u8, Some("two")))?;
+/// assert_eq!(encoding::decode::<(u8, Option<String>)>(&bytes)?, (1, Some("two".to_owned())));
+/// # Ok::<(), encoding::EncodingError>(())
+/// ```
+///
+/// # Errors
+/// What a type's `Serialize` refuses, a map with two equal keys, and more than 128 levels.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
-    let _ = value;
-    Err(EncodingError { path: "value".into(), message: "not written yet".into() })
+    let mut out = Vec::with_capacity(64);
+    write::append(value, &mut out)?;
+    Ok(out)
 }
 
-/// Encodes onto the end of a buffer.
+/// Encodes onto the end of a buffer. On an error the buffer is as it was.
 pub fn encode_into<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodingError> {
-    into.extend(encode(value)?);
-    Ok(())
+    write::append(value, into)
 }
 
 /// Decodes a value; every byte must belong to it.
+///
+/// # Errors
+/// Damaged bytes, a sealed value, and what doesn't fit the type, with the path.
 pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EncodingError> {
-    let _ = bytes;
-    Err(EncodingError { path: "value".into(), message: "not written yet".into() })
+    read::whole(bytes)
 }
 
 /// Checks that a value comes back as it went in: decodes its bytes and encodes that again. `order_matters`: whether
 /// sequences whose elements come in another order differ (arguments: yes, they are digested; results: no).
 pub fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool) -> Result<(), EncodingError> {
-    let _ = (bytes, order_matters, encode::<T>);
-    Ok(())
+    let value = decode::<T>(bytes).map_err(|error| error.saying("doesn't come back: "))?;
+    let mut again = Vec::with_capacity(bytes.len());
+    write::append(&value, &mut again).map_err(|error| error.saying("can't be recorded again once it is read: "))?;
+    if again == bytes {
+        return Ok(());
+    }
+    match difference::find(bytes, &again, order_matters)? {
+        None => Ok(()),
+        Some(found) => Err(found.explained()),
+    }
 }
 
 /// The JSON view of encoded bytes, for people.
 pub fn view(bytes: &[u8]) -> Result<serde_json::Value, EncodingError> {
-    let _ = bytes;
-    Ok(serde_json::Value::Null)
+    view::whole(bytes)
 }
 
-/// Where two encoded values differ first: the path, and both sides as JSON.
+/// Where two encoded values differ first: the path, and both sides as JSON. Bytes that can't be read differ as a whole.
 pub fn difference(left: &[u8], right: &[u8]) -> Option<(String, serde_json::Value, serde_json::Value)> {
-    let _ = (left, right);
-    None
-}
-
-/// Writes a map with text keys, entry by entry, in canonical order: the form of an argument list.
-#[derive(Debug, Clone, Default)]
-pub struct MapWriter {
-    entries: Vec<(String, Vec<u8>)>,
-}
-
-impl MapWriter {
-    /// Adds an entry.
-    pub fn add(&mut self, key: &str, encoded: Vec<u8>) {
-        self.entries.push((key.to_owned(), encoded));
+    match difference::find(left, right, true) {
+        Ok(found) => found.map(|found| found.shown()),
+        Err(_) if left == right => None,
+        Err(_) => {
+            let shown = |bytes| view::whole(bytes).unwrap_or_else(|error| error.to_string().into());
+            Some(("value".to_owned(), shown(left), shown(right)))
+        }
     }
-
-    /// The encoded map.
-    pub fn finish(self) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
-/// Reads the entries of an encoded map with text keys, without decoding the values.
-pub fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
-    let _ = bytes;
-    Ok(Vec::new())
-}
-
-/// The encoding of "nothing": what a missing argument is read from.
-pub fn none() -> Vec<u8> {
-    Vec::new()
-}
-
-/// Wraps ciphertext as a sealed value: it can stand in a map and shows as `•••`.
-pub fn sealed(ciphertext: &[u8]) -> Vec<u8> {
-    ciphertext.to_vec()
-}
-
-/// The ciphertext of a sealed value.
-pub fn as_sealed(bytes: &[u8]) -> Option<&[u8]> {
-    let _ = bytes;
-    None
 }

@@ -52,7 +52,6 @@ pub use step::{Step, step};
 pub(crate) use client::{create, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;
-pub(crate) use operation::parked;
 pub(crate) use random::id as new_id;
 pub(crate) use running::Scoped as RunningScope;
 pub(crate) use states::States;
@@ -85,16 +84,14 @@ pub(crate) struct Engine {
     pub(crate) build: u64,
     pub(crate) runtime: Runtime,
     pub(crate) lanes: Lanes,
-    pub(crate) timers: Timers,
+    pub(crate) timers: Arc<Timers>,
     live: Mutex<HashMap<ExecutionId, Arc<Execution>>>,
     worker: Mutex<Option<WorkerId>>,
     waiters: Mutex<Waiters>,
-    look_for_ends: Notify,
+    look_for_ends: Arc<Notify>,
     next_lane: AtomicUsize,
     draining: AtomicBool,
     closed: AtomicBool,
-    /// Told when an execution leaves this worker.
-    left: Notify,
 }
 
 impl Engine {
@@ -118,15 +115,14 @@ impl Engine {
             build: worker::build(),
             runtime,
             lanes,
-            timers: Timers::default(),
+            timers: Arc::default(),
             live: Mutex::default(),
             worker: Mutex::default(),
             waiters: Mutex::default(),
-            look_for_ends: Notify::new(),
+            look_for_ends: Arc::default(),
             next_lane: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            left: Notify::new(),
         });
         running::register(&engine);
         engine
@@ -157,22 +153,25 @@ impl Engine {
         execution.send(Event::Start);
     }
 
-    /// An execution has left this worker.
-    pub(crate) fn forget(&self, execution: &Arc<Execution>) {
+    fn take_off(&self, execution: &Arc<Execution>) {
         let mut live = self.live.held();
         if live.get(&execution.id).is_some_and(|there| Arc::ptr_eq(there, execution)) {
             live.remove(&execution.id);
         }
-        drop(live);
-        self.left.notify_waiters();
+    }
+
+    /// An execution has left this worker unfinished: callers look for its end in the store from now on.
+    pub(crate) fn forget(&self, execution: &Arc<Execution>) {
+        self.take_off(execution);
         self.look_for_ends.notify_one();
     }
 
-    /// An execution has ended here: its waiting callers are told.
+    /// An execution has ended here: its waiting callers are told. It is taken off first, so that a caller that comes
+    /// too late to be told looks into the store.
     pub(crate) fn ended(&self, execution: &Arc<Execution>, finished: Finished) {
         tracing::info!(id = %execution.id, function = execution.function.name, end = ?finished.end, "ended");
+        self.take_off(execution);
         self.waiters.held().tell(&execution.id, &Ok(finished));
-        self.forget(execution);
     }
 
     pub(crate) fn runs(&self, id: &ExecutionId) -> bool {

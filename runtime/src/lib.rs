@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+// The attributes name this crate by its name, in its own tests too.
+#[allow(unused_extern_crates)]
 extern crate self as outlast;
 
 mod app;

@@ -35,6 +35,11 @@ impl Execution {
         self.0.summary.status
     }
 
+    /// How often it was claimed: more than once if it waited for long, or if a worker died.
+    pub fn claims(&self) -> u64 {
+        self.0.summary.epoch.0
+    }
+
     /// Its arguments as JSON; secret ones are `•••`.
     pub fn arguments(&self) -> Json {
         crate::encoding::view(&self.0.arguments).unwrap_or(Json::Null)

@@ -37,8 +37,8 @@ async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
         };
         SqliteOptions::file(path)
     };
-    options.hang_limit = settings.hang_limit;
-    options.timeout = settings.store_timeout;
+    options.hang = settings.hang_limit;
+    options.limit = settings.store_timeout;
     let store: Arc<dyn Store> = SqliteStore::open(options).await?;
     Ok(store)
 }

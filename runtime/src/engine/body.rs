@@ -170,8 +170,7 @@ pub(crate) async fn run(
         }
         reach(&execution, place, "before-body");
         let begun = Instant::now();
-        let scope =
-            Scope::new(execution.engine.clone(), execution.id.clone(), spec.name.clone(), idempotency_key.clone());
+        let scope = Scope::new(execution.engine.clone(), spec.name.clone(), idempotency_key.clone());
         let span =
             tracing::info_span!("outlast.step", id = %execution.id, step = %spec.name, attempt = attempt.failed + 1);
         let produced = {

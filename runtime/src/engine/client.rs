@@ -19,11 +19,17 @@ use crate::store::{Created, ExecutionId, Finished, NewExecution};
 /// Starts an execution and waits for its end.
 pub(crate) async fn call<R>(engine: &Arc<Engine>, new: NewExecution, function: &Function, codec: Codec<R>) -> R {
     let id = new.id.clone();
-    // Waiting begins before the execution can end.
-    let waiting = engine.wait_for(&id);
-    let finished = match create(engine, new).await {
-        Ok(Some(finished)) => Ok(finished),
-        Ok(None) => engine.finished(&id, waiting).await,
+    let finished = match created(engine, new).await {
+        Ok(Created::New(claimed)) => {
+            // Waiting begins before the execution can end.
+            let waiting = engine.wait_for(&id);
+            if let Some(claimed) = claimed {
+                engine.adopt(*claimed);
+            }
+            engine.finished(&id, waiting).await
+        }
+        Ok(Created::Ended(finished)) => Ok(finished),
+        Ok(Created::Exists | Created::Mismatch { .. } | Created::Expired(_)) => wait(engine, &id).await,
         Err(error) => Err(error),
     };
     match finished {
@@ -32,20 +38,21 @@ pub(crate) async fn call<R>(engine: &Arc<Engine>, new: NewExecution, function: &
     }
 }
 
-/// Creates an execution, or joins the one of its id: its end, if it has ended.
-pub(crate) async fn create(engine: &Arc<Engine>, new: NewExecution) -> Result<Option<Finished>> {
+/// Creates an execution, or joins the one of its id.
+pub(crate) async fn create(engine: &Arc<Engine>, new: NewExecution) -> Result<()> {
+    if let Created::New(Some(claimed)) = created(engine, new).await? {
+        engine.adopt(*claimed);
+    }
+    Ok(())
+}
+
+/// What stands under the id now: a new execution, or one of the same call.
+async fn created(engine: &Arc<Engine>, new: NewExecution) -> Result<Created> {
     let id = new.id.clone();
     match engine.store.create(new).await.map_err(|error| error.with_execution(&id))? {
-        Created::New(claimed) => {
-            if let Some(claimed) = claimed {
-                engine.adopt(*claimed);
-            }
-            Ok(None)
-        }
-        Created::Exists => Ok(None),
-        Created::Ended(finished) => Ok(Some(finished)),
         Created::Mismatch { function } => Err(mismatch(&id, &function)),
         Created::Expired(_) => Err(expired(&id)),
+        created @ (Created::New(_) | Created::Exists | Created::Ended(_)) => Ok(created),
     }
 }
 

@@ -12,7 +12,6 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::Engine;
 use super::execution::Execution;
-use crate::store::ExecutionId;
 
 /// What the thread is polling.
 #[derive(Clone)]
@@ -32,7 +31,6 @@ pub(crate) enum Context {
 /// What the body of a step or transaction knows of itself.
 pub(crate) struct Scope {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) execution: ExecutionId,
     pub(crate) name: Arc<str>,
     /// The same over retries, replay, restart and restore.
     pub(crate) idempotency_key: String,
@@ -41,8 +39,8 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(engine: Arc<Engine>, execution: ExecutionId, name: Arc<str>, idempotency_key: String) -> Self {
-        Self { engine, execution, name, idempotency_key, calls: AtomicU32::new(0) }
+    pub(crate) fn new(engine: Arc<Engine>, name: Arc<str>, idempotency_key: String) -> Self {
+        Self { engine, name, idempotency_key, calls: AtomicU32::new(0) }
     }
 
     /// The ordinal of the next durable call that this attempt makes.

@@ -23,7 +23,7 @@ use super::timers::Due;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
-use crate::function::outcome::{Produced, Root, read_fault};
+use crate::function::outcome::{Produced, Root};
 use crate::store::{Committed, Outcome, Refused, RowKind, Stamp, Value, Write};
 
 /// A stage in the end of a cancelled execution.
@@ -349,7 +349,8 @@ fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progre
         if let Some(fault) = take_fault(execution) {
             return Progress::Fault(fault);
         }
-        match execution.state.held().next(execution) {
+        let next = execution.state.held().next(execution);
+        match next {
             Next::None => return Progress::Quiet,
             Next::Ends(ending) => return Progress::Ends(ending),
             Next::Fault(error) => return Progress::Fault(error),
@@ -555,9 +556,4 @@ impl State {
         self.abort(place);
         Some(standing.what)
     }
-}
-
-/// The error of a parked execution's reason.
-pub(crate) fn reason(bytes: &[u8]) -> Error {
-    read_fault(bytes)
 }

@@ -47,14 +47,20 @@ pub(crate) fn begin(execution: &Arc<Execution>, ending: Ending) {
         }
     }
     state.phase = Phase::Ending(ending);
+    let time = patience(&state, execution.engine.settings.shutdown_grace);
     drop(state);
     let owner = execution.clone();
-    let time = execution.engine.settings.shutdown_grace;
     execution.engine.runtime.spawn(async move {
         tokio::time::sleep(time).await;
         owner.send(Event::Closing(Closing::BodiesDone));
     });
     look(execution);
+}
+
+/// How long bodies in flight get: their own timeout, or the grace where they have none.
+fn patience(state: &State, grace: Duration) -> Duration {
+    let busy = state.places.iter().filter(|place| matches!(place.activity, Activity::Busy(_)));
+    busy.map(|place| place.timeout.unwrap_or(grace)).max().unwrap_or_default()
 }
 
 /// Whether the next stage can begin.

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -87,6 +88,8 @@ pub(crate) struct Place {
     /// The record has its outcome: its body never starts.
     pub(crate) recorded: bool,
     pub(crate) activity: Activity,
+    /// How long an attempt of its body may take.
+    pub(crate) timeout: Option<Duration>,
     /// The child execution behind it.
     pub(crate) child: Option<Child>,
 }
@@ -440,6 +443,7 @@ impl State {
             refused: false,
             recorded,
             activity: Activity::None,
+            timeout: None,
             child: None,
         });
         self.last_operation = Some(place);

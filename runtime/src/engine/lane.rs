@@ -37,7 +37,7 @@ struct Lane {
     ready: Notify,
 }
 
-pub(crate) struct Lanes(Vec<Lane>);
+pub(crate) struct Lanes(Vec<Arc<Lane>>);
 
 /// Executions that one round handles before other tasks get the thread.
 const ROUND: usize = 64;
@@ -45,7 +45,7 @@ const ROUND: usize = 64;
 impl Lanes {
     pub(crate) fn new(count: usize) -> Self {
         let lane = || Lane { queue: Mutex::new(Vec::new()), ready: Notify::new() };
-        Self((0..count.max(1)).map(|_| lane()).collect())
+        Self((0..count.max(1)).map(|_| Arc::new(lane())).collect())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -64,22 +64,38 @@ impl Lanes {
         }
     }
 
-    /// The task of one lane; ends with the engine.
-    pub(crate) async fn run(engine: Weak<Engine>, lane: usize) {
-        let mut round = Vec::new();
-        loop {
-            let Some(alive) = engine.upgrade() else { return };
-            let lane = &alive.lanes.0[lane];
-            std::mem::swap(&mut *lane.queue.held(), &mut round);
-            if round.is_empty() {
-                lane.ready.notified().await;
-                continue;
+    /// Starts the task of each lane; they end with the engine.
+    pub(crate) fn start(engine: &Arc<Engine>) {
+        for lane in &engine.lanes.0 {
+            engine.runtime.spawn(run(Arc::downgrade(engine), lane.clone()));
+        }
+    }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        for lane in &self.0 {
+            lane.ready.notify_one();
+        }
+    }
+}
+
+/// Drives one lane. While it waits it holds the lane alone, so that an engine that was given up can go.
+async fn run(engine: Weak<Engine>, lane: Arc<Lane>) {
+    let mut round = Vec::new();
+    loop {
+        std::mem::swap(&mut *lane.queue.held(), &mut round);
+        if round.is_empty() {
+            if engine.strong_count() == 0 {
+                return;
             }
-            for (count, (execution, event)) in round.drain(..).enumerate() {
-                driver::handle(&execution, event);
-                if count % ROUND == ROUND - 1 {
-                    tokio::task::yield_now().await;
-                }
+            lane.ready.notified().await;
+            continue;
+        }
+        for (count, (execution, event)) in round.drain(..).enumerate() {
+            driver::handle(&execution, event);
+            if count % ROUND == ROUND - 1 {
+                tokio::task::yield_now().await;
             }
         }
     }

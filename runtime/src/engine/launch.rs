@@ -34,6 +34,7 @@ impl Launch {
     pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) {
         match self {
             Self::Body(spec, body) => {
+                state.places[place].timeout = spec.timeout;
                 let attempt = state.attempt_of(place);
                 let run = body::run(execution.clone(), place, spec, body, attempt);
                 spawn(execution, state, place, run);

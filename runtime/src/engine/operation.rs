@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use super::child;
 use super::context::{self, Context};
 use super::execution::{Activity, Child, Execution, Phase, Taken};
 use super::held::Held;
 use super::lane::Event;
 use super::launch::Launch;
-use super::{child, driver};
 use crate::error::{Error, ErrorKind};
 use crate::store::{BoxFuture, Digest, Kind};
 
@@ -102,13 +102,17 @@ impl Placed {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
+        let mut unwanted = None;
         if !place.polled {
             place.polled = true;
-            let wanted = place.is_wanted();
-            if let Some(launch) = self.launch.take().filter(|_| wanted) {
-                state.starting.push((self.place, launch));
+            match self.launch.take() {
+                Some(launch) if place.is_wanted() => state.starting.push((self.place, launch)),
+                launch => unwanted = launch,
             }
         }
+        // What a body has captured is dropped without the lock: its destructor may ask for the time.
+        drop(state);
+        drop(unwanted);
         Poll::Pending
     }
 
@@ -259,10 +263,4 @@ pub(crate) fn misplaced(what: &str, context: Option<&Context>) -> Error {
         Some(Context::Execution(_) | Context::Dropping) => format!("{what} was called while its function is put away"),
     };
     Error::of(ErrorKind::Misplaced, message).into_terminal()
-}
-
-/// The value of a parked reason, for callers.
-pub(crate) fn parked(bytes: &[u8]) -> Error {
-    let reason = driver::reason(bytes);
-    reason.context("the execution is parked").with_kind(ErrorKind::Parked)
 }

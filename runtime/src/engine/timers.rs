@@ -97,19 +97,16 @@ impl Timers {
             }
         }
     }
+}
 
-    pub(crate) async fn run(engine: Weak<Engine>) {
-        loop {
-            let Some(alive) = engine.upgrade() else { return };
-            let next = alive.timers.fire();
-            let earlier = alive.timers.earlier.notified();
-            match next {
-                None => earlier.await,
-                Some(at) => {
-                    let wait = Duration::from_millis(at.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs());
-                    let _ = tokio::time::timeout(wait.min(LOOK_AGAIN), earlier).await;
-                }
-            }
-        }
+/// Fires what is due; ends with the engine.
+pub(crate) async fn run(engine: Weak<Engine>) {
+    let Some(timers) = engine.upgrade().map(|engine| engine.timers.clone()) else { return };
+    while engine.strong_count() > 0 {
+        let next = timers.fire();
+        let wait = next.map_or(LOOK_AGAIN, |at| {
+            Duration::from_millis(at.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK_AGAIN)
+        });
+        let _ = tokio::time::timeout(wait, timers.earlier.notified()).await;
     }
 }

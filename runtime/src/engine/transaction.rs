@@ -130,7 +130,7 @@ impl Judge {
             state.places[self.place].key.clone()
         };
         let idempotency_key = engine.idempotency_key(&self.execution.id, kind, &key);
-        let scope = Scope::new(engine, self.execution.id.clone(), self.spec.name.clone(), idempotency_key);
+        let scope = Scope::new(engine, self.spec.name.clone(), idempotency_key);
         let run = Caught(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
         Box::pin(async move {
             match run.await {

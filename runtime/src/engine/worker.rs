@@ -9,7 +9,6 @@ use super::Engine;
 use super::execution::{Execution, Phase};
 use super::held::Held;
 use super::lane::{Event, Lanes};
-use super::timers::Timers;
 use crate::error::Result;
 use crate::store::{ClaimRequest, Stamp, WorkerId};
 
@@ -46,10 +45,8 @@ pub(crate) fn build() -> u64 {
 impl Engine {
     /// Starts the lanes, the timers and, if this process runs executions, the worker.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<()> {
-        for lane in 0..self.lanes.count() {
-            self.runtime.spawn(Lanes::run(Arc::downgrade(self), lane));
-        }
-        self.runtime.spawn(Timers::run(Arc::downgrade(self)));
+        Lanes::start(self);
+        self.runtime.spawn(super::timers::run(Arc::downgrade(self)));
         if self.settings.worker {
             let worker = self.store.register(self.build).await?;
             *self.worker.held() = Some(worker.clone());
@@ -140,6 +137,16 @@ impl Engine {
         self.store.close().await;
     }
 
+    /// Stops without a word to the store, like a process that is killed.
+    pub(crate) fn kill(self: &Arc<Self>) {
+        if !self.draining.swap(true, Ordering::AcqRel) {
+            self.closed.store(true, Ordering::Release);
+            super::running::unregister(self);
+            self.abandon_all();
+            self.waiters.held().clear();
+        }
+    }
+
     fn abandon_all(&self) {
         let all: Vec<_> = self.live.held().values().cloned().collect();
         for execution in all {
@@ -155,7 +162,10 @@ fn has_bodies(execution: &Arc<Execution>) -> bool {
 
 /// Looks whenever something has changed, is due, or might have been missed.
 async fn tend(engine: Weak<Engine>) {
-    let Some(mut changes) = engine.upgrade().map(|engine| engine.store.changes()) else { return };
+    let Some(alive) = engine.upgrade() else { return };
+    let mut changes = alive.store.changes();
+    let look_for_ends = alive.look_for_ends.clone();
+    drop(alive);
     loop {
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_closed() {
@@ -166,6 +176,7 @@ async fn tend(engine: Weak<Engine>) {
             Ok(next) => next,
             Err(error) => {
                 tracing::warn!(%error, "the store is away: trying again");
+                drop(alive);
                 tokio::time::sleep(RETRY).await;
                 continue;
             }
@@ -173,7 +184,10 @@ async fn tend(engine: Weak<Engine>) {
         let until_next = next.map_or(LOOK, |next| {
             Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK)
         });
+        let waits_for_ends = !alive.waiters.held().is_empty();
         let full = alive.live.held().len() >= alive.settings.max_running;
+        // While it waits it holds nothing, so that an engine that was given up can go.
+        drop(alive);
         tokio::select! {
             biased;
             changed = changes.changed() => {
@@ -182,7 +196,7 @@ async fn tend(engine: Weak<Engine>) {
                 }
                 tokio::time::sleep(GATHER).await;
             }
-            () = alive.look_for_ends.notified(), if full || !alive.waiters.held().is_empty() => {
+            () = look_for_ends.notified(), if full || waits_for_ends => {
                 tokio::time::sleep(GATHER).await;
             }
             () = tokio::time::sleep(until_next) => {}

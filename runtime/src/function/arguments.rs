@@ -37,11 +37,22 @@ pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
     }
 }
 
-/// How an argument of a step is recorded and kept for further attempts.
-pub struct StepArgument<T: ?Sized + ToOwned> {
+/// How an argument of a step is recorded and kept for further attempts; `O` is its owned form.
+///
+/// Without bounds of its own, as its methods are: they stand in `step_argument` alone, so that the compiler names a
+/// type that breaks them once.
+pub struct StepArgument<T: ?Sized, O> {
     encode: fn(&T) -> Result<Vec<u8>, EncodingError>,
-    own: fn(&T) -> T::Owned,
+    own: fn(&T) -> O,
 }
+
+impl<T: ?Sized, O> Clone for StepArgument<T, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized, O> Copy for StepArgument<T, O> {}
 
 /// What a step's argument must be.
 #[diagnostic::on_unimplemented(
@@ -49,10 +60,10 @@ pub struct StepArgument<T: ?Sized + ToOwned> {
     label = "can't be recorded, or can't be kept for another attempt",
     note = "an argument is recorded and kept: its type needs `#[derive(Clone, Serialize)]` and must be `Send + Sync`; name it in `#[step(skip(…))]` if it must not be recorded"
 )]
-pub trait Kept: Serialize + KeptUnrecorded {}
+pub trait Kept<O>: Serialize + KeptUnrecorded<O> {}
 
 #[diagnostic::do_not_recommend]
-impl<T: Serialize + KeptUnrecorded + ?Sized> Kept for T {}
+impl<T: Serialize + KeptUnrecorded<O> + ?Sized, O> Kept<O> for T {}
 
 /// What a skipped argument of a step must be.
 #[diagnostic::on_unimplemented(
@@ -60,36 +71,51 @@ impl<T: Serialize + KeptUnrecorded + ?Sized> Kept for T {}
     label = "can't be kept for another attempt",
     note = "a step may be tried again, so its arguments are cloned: the type needs `Clone` and must be `Send + Sync`; put what can't be cloned into an `Arc`, or take it from `outlast::state::<T>()`"
 )]
-pub trait KeptUnrecorded: ToOwned<Owned: Send + Sync + 'static> {}
-
-#[diagnostic::do_not_recommend]
-impl<T: ToOwned<Owned: Send + Sync + 'static> + ?Sized> KeptUnrecorded for T {}
-
-/// The witness of a step's argument.
-pub const fn step_argument<T: Kept + ?Sized>() -> StepArgument<T> {
-    StepArgument { encode: |value| encoding::encode(value), own: |value| value.to_owned() }
+pub trait KeptUnrecorded<O> {
+    #[doc(hidden)]
+    fn own(&self) -> O;
 }
 
-impl<T: ?Sized + ToOwned> StepArgument<T> {
+#[diagnostic::do_not_recommend]
+impl<T: ToOwned<Owned = O> + ?Sized, O: Send + Sync + 'static> KeptUnrecorded<O> for T {
+    fn own(&self) -> O {
+        self.to_owned()
+    }
+}
+
+/// The witness of a step's argument.
+pub const fn step_argument<T: Kept<O> + ?Sized, O>() -> StepArgument<T, O> {
+    StepArgument { encode: |value| encoding::encode(value), own: |value| value.own() }
+}
+
+impl<T: ?Sized, O> StepArgument<T, O> {
     /// The owned form that further attempts borrow from.
-    pub fn own(&self, value: &T) -> T::Owned {
+    pub fn own(&self, value: &T) -> O {
         (self.own)(value)
     }
 }
 
-/// How a skipped argument of a step is kept.
-pub struct SkippedArgument<T: ?Sized + ToOwned> {
-    own: fn(&T) -> T::Owned,
+/// How a skipped argument of a step is kept; `O` is its owned form.
+pub struct SkippedArgument<T: ?Sized, O> {
+    own: fn(&T) -> O,
 }
+
+impl<T: ?Sized, O> Clone for SkippedArgument<T, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized, O> Copy for SkippedArgument<T, O> {}
 
 /// The witness of a skipped argument.
-pub const fn skipped_argument<T: KeptUnrecorded + ?Sized>() -> SkippedArgument<T> {
-    SkippedArgument { own: |value| value.to_owned() }
+pub const fn skipped_argument<T: KeptUnrecorded<O> + ?Sized, O>() -> SkippedArgument<T, O> {
+    SkippedArgument { own: |value| value.own() }
 }
 
-impl<T: ?Sized + ToOwned> SkippedArgument<T> {
+impl<T: ?Sized, O> SkippedArgument<T, O> {
     /// The owned form that further attempts borrow from.
-    pub fn own(&self, value: &T) -> T::Owned {
+    pub fn own(&self, value: &T) -> O {
         (self.own)(value)
     }
 }
@@ -108,7 +134,7 @@ impl Arguments {
     }
 
     /// Adds a step's argument.
-    pub fn step<T: ?Sized + ToOwned>(&mut self, name: &'static str, value: &T, argument: &StepArgument<T>) {
+    pub fn step<T: ?Sized, O>(&mut self, name: &'static str, value: &T, argument: &StepArgument<T, O>) {
         self.add(name, (argument.encode)(value));
     }
 

@@ -5,14 +5,14 @@
 //! pub fn charge(order: &Order) -> P::Step<Result<ChargeId>> {
 //!     async fn __charge(order: &Order) -> Result<ChargeId> { /* the user's tokens */ }
 //!     const __RESULT: P::Codec<Result<ChargeId>> = P::codec::<Result<ChargeId>>();            // span: the type
-//!     const __ORDER: P::StepArgument<Order> = P::step_argument::<Order>();                     // span: the type
 //!     static __SPEC: P::StepSpec = P::StepSpec { name: "charge", place: P::Place { … }, ..P::StepSpec::STEP };
+//!     let __argument_0 = P::step_argument::<Order, _>();                                       // span: the type
 //!     let mut __arguments = P::Arguments::new(&__SPEC.secret);
-//!     __arguments.step("order", order, &__ORDER);
-//!     let __kept = ::std::sync::Arc::new((__ORDER.own(order),));
+//!     __arguments.step("order", order, &__argument_0);
+//!     let __kept = ::std::sync::Arc::new((__argument_0.own(order),));                           // a value: moved
 //!     P::step(&__SPEC, __arguments, &__RESULT, move || {
 //!         let __kept = ::std::sync::Arc::clone(&__kept);
-//!         async move { __charge(&__kept.0).await }
+//!         async move { __charge(&__kept.0).await }                                             // a value: cloned
 //!     })
 //! }
 //! ```
@@ -21,20 +21,21 @@
 //! pub fn checkout(order: Order) -> P::Call<Result<Receipt>> {
 //!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
 //!     const __RESULT: P::Codec<Result<Receipt>> = P::codec::<Result<Receipt>>();
-//!     const __ORDER: P::DurableArgument<Order> = P::durable_argument::<Order>();
-//!     fn __write(__values: &(Order,)) -> P::Arguments { … __arguments.durable("order", &__values.0, &__ORDER); … }
-//!     fn __read(__input: &mut P::Input) -> P::Result<(Order,)> { P::Ok((__input.take("order", &__ORDER)?,)) }
+//!     const __ARGUMENT_0: P::DurableArgument<Order> = P::durable_argument::<Order>();
+//!     fn __write(__values: &(Order,)) -> P::Arguments { … __arguments.durable("order", &__values.0, &__ARGUMENT_0); … }
+//!     fn __read(__input: &mut P::Input) -> P::Result<(Order,)> { P::Ok((__input.take("order", &__ARGUMENT_0)?,)) }
+//!     fn __begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static { __checkout(__values.0) }
 //!     static __FUNCTION: P::Function = P::Function {
 //!         name: "checkout",
 //!         place: P::Place { … },
 //!         arguments: &[P::Argument { name: "order", rust_type: "Order" }],
 //!         normalise: |input| P::Ok(__write(&__read(input)?)),
-//!         start: |input| { let (order,) = __read(input)?; P::Ok(P::root(&__RESULT, __checkout(order))) },
+//!         start: |input| P::Ok(P::root(&__RESULT, __begin(__read(input)?))),
 //!         ..P::Function::DURABLE
 //!     };
 //!     P::inventory::submit! { P::Registered(&__FUNCTION) }
 //!     let __values = (order,);
-//!     P::call(&__FUNCTION, __write(&__values), &__RESULT, move || { let (order,) = __values; __checkout(order) })
+//!     P::call(&__FUNCTION, __write(&__values), &__RESULT, move || __begin(__values))
 //! }
 //! ```
 

@@ -1,0 +1,244 @@
+//! `#[durable]`: a function whose calls are executions.
+
+use std::time::Duration;
+
+use proc_macro2::{Group, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned;
+
+use crate::determinism;
+use crate::errors::Errors;
+use crate::generated::{self, local};
+use crate::item::{self, Item};
+use crate::options::entry::Known;
+use crate::options::{self, Runtime, Secret, duration, name};
+use crate::signature::{self, Function, Kind};
+
+/// `#[durable(options)] item`.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let options = Options::read(options, &mut errors);
+    let plan =
+        errors.keep(item::parse(item.clone())).and_then(|item| Plan::check(Model { options, item }, &mut errors));
+    let written = plan.map_or(item, |plan| plan.tokens());
+    errors.beside(written)
+}
+
+/// As written.
+struct Model {
+    options: Options,
+    item: Item,
+}
+
+#[derive(Debug, Default)]
+struct Options {
+    runtime: Runtime,
+    name: Option<String>,
+    version: Option<u32>,
+    timeout: Option<Duration>,
+    secret: Secret,
+}
+
+impl Options {
+    fn read(tokens: TokenStream, errors: &mut Errors) -> Self {
+        let mut options = Self::default();
+        for entry in &options::read(Kind::Durable, tokens, errors) {
+            match entry.name().as_str() {
+                "crate" => options.runtime = Runtime::read(entry, errors),
+                "name" => options.name = name::read(entry, errors),
+                "version" => options.version = options::count(entry, &Known::VERSION, errors),
+                "timeout" => options.timeout = duration::read_positive(entry, &Known::TIMEOUT, errors),
+                "secret" => options.secret.add(entry, errors),
+                // `options::read` lets nothing else through.
+                _ => {}
+            }
+        }
+        options
+    }
+}
+
+/// Checked: can be written.
+#[derive(Debug)]
+struct Plan {
+    runtime: Runtime,
+    name: String,
+    version: Option<u32>,
+    timeout: Option<Duration>,
+    secret: Vec<String>,
+    secret_result: bool,
+    summary: String,
+    /// With its `select!` biased.
+    body: Group,
+    function: Function,
+}
+
+impl Plan {
+    fn check(model: Model, errors: &mut Errors) -> Option<Self> {
+        let Model { options, item } = model;
+        let function = signature::check(item, Kind::Durable, errors)?;
+        Some(Self {
+            name: name::or_own(options.name, &function, errors),
+            version: options.version,
+            timeout: options.timeout,
+            secret: options.secret.checked(&function, errors),
+            secret_result: options.secret.result,
+            summary: item::summary(&function.attributes),
+            body: determinism::check(&function.body, errors),
+            runtime: options.runtime,
+            function,
+        })
+    }
+
+    fn tokens(&self) -> TokenStream {
+        let Function { attributes, visibility, signature, result, .. } = &self.function;
+        // A plan is made of a function with a result.
+        let Some(result) = result else { return TokenStream::new() };
+        let (fn_token, ident) = (&signature.fn_token, &signature.ident);
+        let where_clause = &signature.generics.where_clause;
+        let arguments = generated::outer_arguments(&self.function);
+        let private = self.runtime.private(result.span());
+        let returns = quote_spanned!(result.span()=> -> #private::Call<#result>);
+        let items = self.items(result);
+        let call = self.call();
+        quote! {
+            #(#attributes)*
+            // Called by name from outside the program, if from nowhere in it.
+            #[allow(dead_code, clippy::too_many_arguments)]
+            #visibility #fn_token #ident (#arguments) #returns #where_clause {
+                #items
+                #call
+            }
+        }
+    }
+
+    fn items(&self, result: &Type) -> TokenStream {
+        let private = &self.runtime.private(Span::call_site());
+        let inner = generated::inner(&self.function, &self.body);
+        let witness = generated::result_witness(&self.runtime, result, None);
+        let arguments = self.argument_items();
+        let begin = self.begin(result);
+        let function = self.function();
+        quote! {
+            #inner
+            #witness
+            #arguments
+            #begin
+            #function
+            #private::inventory::submit! { #private::Registered(&__FUNCTION) }
+        }
+    }
+
+    fn types(&self) -> Vec<&Type> {
+        self.function.arguments.iter().map(|argument| &argument.recorded).collect()
+    }
+
+    /// The witnesses, and the way of the arguments into the record and back.
+    fn argument_items(&self) -> Option<TokenStream> {
+        if self.function.arguments.is_empty() {
+            return None;
+        }
+        let private = &self.runtime.private(Span::call_site());
+        let types = &self.types();
+        let (values, input, arguments) = (local("__values"), local("__input"), local("__arguments"));
+        let names = &self.function.argument_names();
+        let witnesses = &(0..names.len()).map(|place| format_ident!("__ARGUMENT_{place}")).collect::<Vec<_>>();
+        let fields = (0..names.len()).map(syn::Index::from);
+        let constants = types.iter().zip(witnesses).map(|(ty, witness)| {
+            let private = self.runtime.private(ty.span());
+            quote_spanned! {ty.span()=>
+                #[allow(clippy::type_complexity)]
+                const #witness: #private::DurableArgument<#ty> = #private::durable_argument::<#ty>();
+            }
+        });
+        Some(quote! {
+            #(#constants)*
+            #[allow(clippy::type_complexity)]
+            fn __write(#values: &(#(#types,)*)) -> #private::Arguments {
+                let mut #arguments = #private::Arguments::new(&__FUNCTION.secret);
+                #(#arguments.durable(#names, &#values.#fields, &#witnesses);)*
+                #arguments
+            }
+            #[allow(clippy::type_complexity)]
+            fn __read(#input: &mut #private::Input) -> #private::Result<(#(#types,)*)> {
+                #private::Ok((#(#input.take(#names, &#witnesses)?,)*))
+            }
+        })
+    }
+
+    /// The body's future: `Send` is asked for once, at the function's name.
+    fn begin(&self, result: &Type) -> TokenStream {
+        let types = self.types();
+        let values = local("__values");
+        let fields = (0..types.len()).map(syn::Index::from);
+        let inner = generated::inner_name(&self.function);
+        let argument = (!types.is_empty()).then(|| quote!(#values: (#(#types,)*)));
+        quote_spanned! {self.function.signature.ident.span()=>
+            #[allow(clippy::type_complexity)]
+            fn __begin(#argument) -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static {
+                #inner(#(#values.#fields),*)
+            }
+        }
+    }
+
+    fn function(&self) -> TokenStream {
+        let private = &self.runtime.private(Span::call_site());
+        let (name, input) = (&self.name, local("__input"));
+        let place = generated::place(&self.function, private);
+        let version = self.version.map(|version| quote!(version: #version,));
+        let summary = (!self.summary.is_empty()).then(|| {
+            let summary = &self.summary;
+            quote!(summary: #summary,)
+        });
+        let timeout = generated::timeout(self.timeout);
+        let secret = generated::secret(private, &self.secret, self.secret_result);
+        let (arguments, start) = if self.function.arguments.is_empty() {
+            (None, quote!(start: |_| #private::Ok(#private::root(&__RESULT, __begin())),))
+        } else {
+            let (names, types) = (self.function.argument_names(), self.types());
+            let arguments = quote! {
+                arguments: &[#(#private::Argument { name: #names, rust_type: ::core::stringify!(#types) }),*],
+                normalise: |#input| #private::Ok(__write(&__read(#input)?)),
+            };
+            let start = quote!(start: |#input| #private::Ok(#private::root(&__RESULT, __begin(__read(#input)?))),);
+            (Some(arguments), start)
+        };
+        let all = arguments.is_some()
+            && !self.summary.is_empty()
+            && [version.is_some(), timeout.is_some(), secret.is_some()].iter().all(|given| *given);
+        let rest = (!all).then(|| quote!(..#private::Function::DURABLE));
+        quote! {
+            static __FUNCTION: #private::Function = #private::Function {
+                name: #name,
+                #version
+                place: #place,
+                #summary
+                #timeout
+                #secret
+                #arguments
+                #start
+                #rest
+            };
+        }
+    }
+
+    fn call(&self) -> TokenStream {
+        let private = &self.runtime.private(Span::call_site());
+        let values = local("__values");
+        if self.function.arguments.is_empty() {
+            return quote! {
+                #private::call(&__FUNCTION, #private::Arguments::new(&__FUNCTION.secret), &__RESULT, __begin)
+            };
+        }
+        let names = self.function.arguments.iter().map(|argument| &argument.name);
+        let allow = self.function.arguments.iter().find_map(generated::allow_underscore);
+        quote! {
+            #allow
+            let #values = (#(#names,)*);
+            #private::call(&__FUNCTION, __write(&#values), &__RESULT, move || __begin(#values))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

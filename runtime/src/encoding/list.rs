@@ -1,0 +1,85 @@
+//! Lists of named values that were encoded one by one: the arguments of a call.
+
+use super::EncodingError;
+use super::form::{Cursor, Head, MAX_WALK, tag, write_bytes, write_varint};
+use super::path::Segment;
+
+/// Writes a map with text keys, entry by entry, in canonical order: the form of an argument list. It is what encoding
+/// a map from text to the same values gives.
+#[derive(Debug, Clone, Default)]
+pub struct MapWriter {
+    /// Encoded key, encoded value.
+    entries: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl MapWriter {
+    /// Adds an entry. The last of two with the same key stays.
+    pub fn add(&mut self, key: &str, encoded: Vec<u8>) {
+        let mut bytes = Vec::with_capacity(key.len() + 2);
+        bytes.push(tag::TEXT);
+        write_bytes(&mut bytes, key.as_bytes());
+        match self.entries.iter_mut().find(|(other, _)| *other == bytes) {
+            Some(entry) => entry.1 = encoded,
+            None => self.entries.push((bytes, encoded)),
+        }
+    }
+
+    /// The encoded map.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let mut out = vec![tag::MAP];
+        write_varint(&mut out, self.entries.len() as u64);
+        for (key, value) in &self.entries {
+            out.extend_from_slice(key);
+            out.extend_from_slice(value);
+        }
+        out
+    }
+}
+
+/// Reads the entries of an encoded map with text keys, without decoding the values.
+pub fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
+    let mut cursor = Cursor::new(bytes);
+    let count = match cursor.head()? {
+        Head::Map(count) => count,
+        other => return Err(EncodingError::new(format!("{} where a list of arguments is expected", other.kind()))),
+    };
+    let mut entries = Vec::new();
+    let mut previous: &[u8] = &[];
+    for _ in 0..count {
+        let start = cursor.rest();
+        let Head::Text(name) = cursor.head()? else {
+            return Err(EncodingError::new("damaged: an argument's name isn't text"));
+        };
+        let key = cursor.since(start);
+        if previous >= key {
+            return Err(EncodingError::new("damaged: the keys of a map are out of order, or one is there twice"));
+        }
+        previous = key;
+        entries.push((name, cursor.value(MAX_WALK).map_err(|error| error.within(Segment::Field(name)))?));
+    }
+    cursor.finish()?;
+    Ok(entries)
+}
+
+/// The encoding of "nothing": what a missing argument is read from.
+pub fn none() -> Vec<u8> {
+    vec![tag::NONE]
+}
+
+/// Wraps ciphertext as a sealed value: it can stand in a map and shows as `•••`.
+pub fn sealed(ciphertext: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(ciphertext.len() + 6);
+    out.push(tag::SEALED);
+    write_bytes(&mut out, ciphertext);
+    out
+}
+
+/// The ciphertext of a sealed value.
+pub fn as_sealed(bytes: &[u8]) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(bytes);
+    match cursor.head() {
+        Ok(Head::Sealed(ciphertext)) if cursor.finish().is_ok() => Some(ciphertext),
+        _ => None,
+    }
+}

@@ -1,0 +1,190 @@
+//! Bodies of transactions: polled on the writer's thread, each in a savepoint of the group.
+//!
+//! A body reaches the connection through a thread-local that is set only while it is polled, so an operation that is
+//! polled anywhere else is an error. Nothing a body does can harm the group: a panic, a wait and a verdict to undo roll
+//! back its savepoint alone.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::claims::Claim;
+use super::desk::Desk;
+use super::documents;
+use super::failure::{Failure, Fault};
+use crate::data::{Access, Operation, Reply};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{
+    BoxFuture, Committed, ExecutionId, Refused, RowKind, Stamp, TransactionBody, TransactionFault, Verdict,
+};
+
+/// A body that keeps waking itself for so long waits for something that isn't the store.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// The transaction at hand, as its operations see it.
+struct Inside {
+    connection: Rc<Connection>,
+    body: u64,
+    stamp: Stamp,
+    /// The file failed under an operation: whatever the body makes of it, the group is run again.
+    failure: RefCell<Option<Failure>>,
+}
+
+thread_local! {
+    static INSIDE: RefCell<Option<Rc<Inside>>> = const { RefCell::new(None) };
+}
+
+/// What operations of one body are given.
+struct Bridge {
+    body: u64,
+}
+
+impl Access for Bridge {
+    fn data(&self, operation: Operation) -> BoxFuture<'static, Result<Reply>> {
+        let body = self.body;
+        Box::pin(async move { run_operation(body, &operation) })
+    }
+}
+
+fn run_operation(body: u64, operation: &Operation) -> Result<Reply> {
+    let inside = INSIDE.with(|inside| inside.borrow().clone()).filter(|inside| inside.body == body);
+    let Some(inside) = inside else {
+        return Err(Error::of(
+            ErrorKind::Misplaced,
+            "this operation belongs to a transaction and was awaited outside it (in a spawned task, say): \
+             await it in the transaction's own body",
+        ));
+    };
+    documents::run(&inside.connection, inside.stamp, operation).map_err(|fault| match fault {
+        Fault::Answer(error) => error,
+        Fault::Failure(Failure::TooBig) => Failure::TooBig.error(""),
+        Fault::Failure(failure) => {
+            *inside.failure.borrow_mut() = Some(failure);
+            Error::of(ErrorKind::Unavailable, "the store's file failed: the transaction is made anew")
+        }
+    })
+}
+
+/// Notes whether the body woke itself.
+struct OwnWake(AtomicBool);
+
+impl Wake for OwnWake {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+enum Ran {
+    Verdict(Verdict),
+    Fault(TransactionFault),
+}
+
+/// Runs a transaction of an execution's owner.
+pub(super) fn run(
+    desk: &mut Desk,
+    execution: &ExecutionId,
+    claim: Claim,
+    body: &mut TransactionBody,
+) -> Result<Result<Committed, Refused>, Failure> {
+    let connection = desk.connection.clone();
+    execute(&connection, "SAVEPOINT body")?;
+    let ran = drive(desk, body)?;
+    let (keep, row) = match ran {
+        Ran::Verdict(Verdict::Commit(row)) => (true, Some(row)),
+        Ran::Verdict(Verdict::RollBack(row)) => (false, Some(row)),
+        Ran::Verdict(Verdict::Retry) => (false, None),
+        Ran::Fault(fault) => (false, (body.failed)(fault)),
+    };
+    if !keep {
+        execute(&connection, "ROLLBACK TO body")?;
+    }
+    let written = match &row {
+        Some(row) => append(desk, execution, claim, row, body, keep)?,
+        None => Err(Refused::NoRow),
+    };
+    if written.is_err() && keep {
+        execute(&connection, "ROLLBACK TO body")?;
+    }
+    execute(&connection, "RELEASE body")?;
+    Ok(written)
+}
+
+/// The row that goes with the writes. One that SQLite can't hold takes the writes with it.
+fn append(
+    desk: &mut Desk,
+    execution: &ExecutionId,
+    claim: Claim,
+    row: &RowKind,
+    body: &mut TransactionBody,
+    kept: bool,
+) -> Result<Result<Committed, Refused>, Failure> {
+    match desk.append(execution, claim, row, None) {
+        Err(Failure::TooBig) if kept => {
+            execute(&desk.connection, "ROLLBACK TO body")?;
+            match (body.failed)(TransactionFault::Refused(Failure::TooBig.error(""))) {
+                Some(row) => desk.append(execution, claim, &row, None),
+                None => Ok(Err(Refused::NoRow)),
+            }
+        }
+        written => written,
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Polls a body to its verdict, or to the first wait for something that isn't the store.
+fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
+    static BODIES: AtomicU64 = AtomicU64::new(1);
+    let number = BODIES.fetch_add(1, Ordering::Relaxed);
+    let inside = Rc::new(Inside {
+        connection: desk.connection.clone(),
+        body: number,
+        stamp: desk.stamp,
+        failure: RefCell::new(None),
+    });
+    let access: Arc<dyn Access> = Arc::new(Bridge { body: number });
+    let _entered = desk.runtime.enter();
+    INSIDE.with(|current| *current.borrow_mut() = Some(inside.clone()));
+    // The body's destructors run inside, too.
+    let ran = catch_unwind(AssertUnwindSafe(|| crate::data::within(&access, || poll(body))));
+    INSIDE.with(|current| *current.borrow_mut() = None);
+    if let Some(failure) = inside.failure.take() {
+        return Err(failure);
+    }
+    Ok(match ran {
+        Ok(Some(verdict)) => Ran::Verdict(verdict),
+        Ok(None) => Ran::Fault(TransactionFault::Waited),
+        Err(panic) => Ran::Fault(TransactionFault::Panicked(message(&*panic))),
+    })
+}
+
+fn poll(body: &mut TransactionBody) -> Option<Verdict> {
+    let woken = Arc::new(OwnWake(AtomicBool::new(false)));
+    let waker = Waker::from(woken.clone());
+    let mut future = pin!(tokio::task::unconstrained((body.run)()));
+    let begun = Instant::now();
+    loop {
+        woken.0.store(false, Ordering::SeqCst);
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(verdict) => return Some(verdict),
+            Poll::Pending if woken.0.load(Ordering::SeqCst) && begun.elapsed() < LONGEST => (),
+            Poll::Pending => return None,
+        }
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
+}

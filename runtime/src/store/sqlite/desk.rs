@@ -1,0 +1,306 @@
+//! The writer's desk: what a group works on, and the writes of owners.
+//!
+//! Everything here happens inside a group's transaction. A fence that fails changes nothing; a failure of the file ends
+//! the group, which is then rolled back whole, the claims with it.
+
+use std::rc::Rc;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::bodies;
+use super::claims::{Claim, Claims};
+use super::failure::Failure;
+use super::records;
+use super::schema::{OPEN, PARKED, meta};
+use crate::store::{
+    Committed, Epoch, ExecutionId, Finished, Message, MessageBody, Refused, RowKind, Stamp, Submission, Watcher, Write,
+};
+
+/// What a group works on.
+pub(super) struct Desk {
+    /// The one connection that writes.
+    pub(super) connection: Rc<Connection>,
+    /// What this handle's workers own.
+    pub(super) claims: Claims,
+    /// The group's commit stamp.
+    pub(super) stamp: Stamp,
+    /// Whether the group did something that a worker or a caller may wait for.
+    pub(super) news: bool,
+    /// The runtime that bodies find around them.
+    pub(super) runtime: tokio::runtime::Handle,
+    /// The store's incarnation, as this handle found it.
+    incarnation: String,
+    /// The last row that was written, as crash points name it.
+    #[cfg(feature = "crash-points")]
+    pub(super) row_label: Option<String>,
+}
+
+/// What became of a message.
+pub(super) enum Posted {
+    /// It is in the inbox.
+    Taken,
+    /// It was there before, or in the record, or the execution has ended.
+    Refused,
+    /// There is no such execution.
+    Nowhere,
+}
+
+impl Desk {
+    pub(super) fn new(connection: Rc<Connection>, runtime: tokio::runtime::Handle) -> Result<Self, Failure> {
+        let incarnation = meta(&connection, "incarnation")?
+            .ok_or_else(|| Failure::Damaged("its table `meta` has no incarnation".into()))?;
+        let (claims, stamp) = (Claims::default(), Stamp(0));
+        Ok(Self {
+            connection,
+            claims,
+            stamp,
+            news: false,
+            runtime,
+            incarnation,
+            #[cfg(feature = "crash-points")]
+            row_label: None,
+        })
+    }
+
+    /// A group has begun: sets its stamp, and drops what workers owned that were taken off the list since.
+    pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
+        self.stamp = self.stamp.max(now);
+        self.news = false;
+        self.claims.begin();
+        let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
+        let restored = incarnation.as_deref() != Some(&self.incarnation);
+        let mut lost = Vec::new();
+        for worker in self.claims.workers().iter().filter(|worker| worker.standing) {
+            let mut stands = self.connection.prepare_cached("SELECT 1 FROM workers WHERE n = ? AND state = 0")?;
+            if restored || !stands.exists([worker.number])? {
+                lost.push(worker.number);
+            }
+        }
+        for number in lost {
+            tracing::warn!(worker = number, "the worker was taken off the list: what it owned is another's now");
+            self.claims.retire(number);
+        }
+        Ok(())
+    }
+
+    /// Runs an owner's write.
+    pub(super) fn owned(&mut self, submission: &mut Submission) -> Result<Result<Committed, Refused>, Failure> {
+        let Submission { execution, epoch, write, .. } = submission;
+        let Some(claim) = self.claims.get(execution, *epoch) else { return Ok(Err(Refused::Fenced)) };
+        match write {
+            Write::Row { row, from } => self.row(execution, claim, row, from.as_deref()),
+            Write::Transaction(body) => bodies::run(self, execution, claim, body),
+            Write::Attempt(attempt) => {
+                records::put_attempt(&self.connection, execution, attempt)?;
+                self.claims.set(execution, Claim { attempts: true, ..claim });
+                Ok(self.committed())
+            }
+            Write::End(finished) => self.end(execution, claim, finished),
+            Write::Release { wake } => {
+                self.release(execution, *wake)?;
+                Ok(self.committed())
+            }
+            Write::Park { reason, until_build } => {
+                self.connection
+                    .prepare_cached(
+                        "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, reason = ?, until_build = ? \
+                         WHERE id = ?",
+                    )?
+                    .execute(params![PARKED, *reason, until_build.map(|build| build as i64), &*execution.0])?;
+                self.claims.end(execution);
+                self.news = true;
+                self.wake_parked_for_cancel(execution)?;
+                Ok(self.committed())
+            }
+        }
+    }
+
+    fn committed(&self) -> Result<Committed, Refused> {
+        Ok(Committed { seq: None, stamp: self.stamp })
+    }
+
+    fn row(
+        &mut self,
+        execution: &ExecutionId,
+        claim: Claim,
+        row: &RowKind,
+        from: Option<&str>,
+    ) -> Result<Result<Committed, Refused>, Failure> {
+        if let Some(message) = from
+            && !records::has_message(&self.connection, execution, message)?
+        {
+            return Ok(Err(Refused::Gone));
+        }
+        let written = self.append(execution, claim, row, from)?;
+        if let (Ok(_), Some(message)) = (written, from) {
+            records::remove_messages(&self.connection, execution, Some(message))?;
+        }
+        Ok(written)
+    }
+
+    /// Adds a row at the end of a record. A place that is taken was taken by another owner.
+    pub(super) fn append(
+        &mut self,
+        execution: &ExecutionId,
+        claim: Claim,
+        row: &RowKind,
+        from: Option<&str>,
+    ) -> Result<Result<Committed, Refused>, Failure> {
+        let stamp = self.stamp.max(claim.stamp);
+        if !records::insert_row(&self.connection, execution, claim.next, stamp, row, from)? {
+            return Ok(Err(Refused::Fenced));
+        }
+        if claim.crashed {
+            self.connection
+                .prepare_cached("UPDATE executions SET crashes = 0 WHERE id = ?")?
+                .execute([&*execution.0])?;
+        }
+        if let (true, RowKind::Outcome(outcome)) = (claim.attempts, row) {
+            records::remove_attempts(&self.connection, execution, Some(&outcome.key))?;
+        }
+        #[cfg(feature = "crash-points")]
+        {
+            self.row_label = Some(row_label(row));
+        }
+        self.claims.set(execution, Claim { next: claim.next + 1, stamp, crashed: false, ..claim });
+        Ok(Ok(Committed { seq: Some(claim.next), stamp }))
+    }
+
+    /// The end: status and value, the claim, what is left over, and the watchers' messages.
+    fn end(
+        &mut self,
+        execution: &ExecutionId,
+        claim: Claim,
+        finished: &Finished,
+    ) -> Result<Result<Committed, Refused>, Failure> {
+        let stamp = self.stamp.max(claim.stamp);
+        self.connection
+            .prepare_cached(
+                "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
+                 reason = NULL WHERE id = ?",
+            )?
+            .execute(params![
+                finished.end as u8,
+                stamp.0,
+                records::outcome_number(&finished.value),
+                finished.value.bytes(),
+                &*execution.0,
+            ])?;
+        records::remove_messages(&self.connection, execution, None)?;
+        if claim.attempts {
+            records::remove_attempts(&self.connection, execution, None)?;
+        }
+        self.claims.end(execution);
+        self.news = true;
+        let watchers = self.watchers(execution)?;
+        for watcher in &watchers {
+            self.announce(watcher, execution, finished)?;
+        }
+        if !watchers.is_empty() {
+            self.connection.prepare_cached("DELETE FROM watchers WHERE watched = ?")?.execute([&*execution.0])?;
+        }
+        Ok(Ok(Committed { seq: None, stamp }))
+    }
+
+    fn watchers(&self, watched: &ExecutionId) -> Result<Vec<Watcher>, Failure> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT execution, message FROM watchers WHERE watched = ?")?;
+        let found = statement.query_map([&*watched.0], |row| {
+            Ok(Watcher { execution: ExecutionId(row.get(0)?), message: row.get(1)? })
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Adds someone who wants to hear of an end.
+    pub(super) fn watch(&self, watched: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
+        self.connection.prepare_cached("INSERT OR IGNORE INTO watchers VALUES (?, ?, ?)")?.execute(params![
+            &*watched.0,
+            &*watcher.execution.0,
+            &*watcher.message
+        ])?;
+        Ok(())
+    }
+
+    /// Tells a watcher of an end. One that has ended itself, or is gone, needn't know.
+    pub(super) fn announce(
+        &mut self,
+        watcher: &Watcher,
+        execution: &ExecutionId,
+        finished: &Finished,
+    ) -> Result<(), Failure> {
+        let body = MessageBody::Ended { execution: execution.clone(), finished: finished.clone() };
+        self.post(&watcher.execution, &Message { id: watcher.message.clone(), body }).map(drop)
+    }
+
+    /// Puts a message into an inbox, and makes its execution due if nobody owns it.
+    pub(super) fn post(&mut self, to: &ExecutionId, message: &Message) -> Result<Posted, Failure> {
+        let mut find =
+            self.connection.prepare_cached("SELECT status, owner, started IS NOT NULL FROM executions WHERE id = ?")?;
+        let found: Option<(u8, Option<i64>, bool)> =
+            find.query_row([&*to.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
+        let Some((status, owner, started)) = found else { return Ok(Posted::Nowhere) };
+        if (status != OPEN && status != PARKED) || !records::put_message(&self.connection, to, message)? {
+            return Ok(Posted::Refused);
+        }
+        let cancels = matches!(message.body, MessageBody::Cancel { .. });
+        // One that hasn't begun keeps its start; a parked one can't use what comes: only a cancellation wakes them.
+        if cancels || (status == OPEN && owner.is_none() && started) {
+            self.make_due(to)?;
+        }
+        self.news = true;
+        Ok(Posted::Taken)
+    }
+
+    fn make_due(&self, id: &ExecutionId) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached(
+                "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1) \
+                 WHERE id = ?2 AND owner IS NULL",
+            )?
+            .execute(params![self.stamp.0, &*id.0])?;
+        Ok(())
+    }
+
+    /// A cancellation that came before its execution was parked mustn't wait for a second one.
+    fn wake_parked_for_cancel(&self, id: &ExecutionId) -> Result<(), Failure> {
+        let inbox = records::inbox(&self.connection, id)?;
+        if inbox.iter().any(|message| matches!(message.body, MessageBody::Cancel { .. })) {
+            self.make_due(id)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a claim; the execution waits until `wake`, or not at all if there is a message for it.
+    pub(super) fn release(&mut self, execution: &ExecutionId, wake: Option<Stamp>) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached(
+                "UPDATE executions SET owner = NULL, wake_at = CASE \
+                 WHEN EXISTS (SELECT 1 FROM inbox WHERE execution = ?1) THEN ?2 ELSE ?3 END WHERE id = ?1",
+            )?
+            .execute(params![&*execution.0, self.stamp.0, wake.map(|wake| wake.0)])?;
+        self.claims.end(execution);
+        self.news = true;
+        Ok(())
+    }
+
+    /// Releases claims that were made for someone who went away before they were delivered.
+    pub(super) fn returned(&mut self, claims: &[(ExecutionId, Epoch)]) -> Result<(), Failure> {
+        for (id, epoch) in claims {
+            if self.claims.get(id, *epoch).is_some() {
+                self.release(id, Some(self.stamp))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How crash points name a row.
+#[cfg(feature = "crash-points")]
+fn row_label(row: &RowKind) -> String {
+    match row {
+        RowKind::Outcome(outcome) => format!("{}#{}", outcome.key.name, outcome.key.ordinal),
+        RowKind::Arrival { name, .. } => format!("arrival {name}"),
+        RowKind::Cancel { .. } => "cancel".into(),
+        RowKind::Deadline => "deadline".into(),
+    }
+}
