@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Functions,
     /// Look for what is wrong.
     Doctor { thorough: bool },
+    /// Make a key for secrets.
+    NewKey,
     /// Write a shell's completion script.
     Completions(Shell),
 }
@@ -191,6 +193,9 @@ pub(crate) fn definition(program: &str) -> Definition {
                 .about("Look for what is wrong with the store, the key, the functions; exit code 1 if something is")
                 .after_help(example("doctor --thorough"))
                 .arg(flag("thorough", "Read the whole store; slow on a large one")),
+            Definition::new("new-key")
+                .about("Make a key for OUTLAST_KEY; it is printed, and kept nowhere")
+                .after_help(example("new-key > key && OUTLAST_KEY=$(cat key) ...").replace("...", program)),
             Definition::new("completions")
                 .about("Write a shell's completion script to standard output")
                 .after_help(example("completions bash > ~/.local/share/bash-completion/completions/…"))
@@ -278,7 +283,7 @@ fn after_help(program: &str) -> String {
         "\
 Environment:
   OUTLAST_STORE  where executions live: sqlite://outlast.db unless set, or memory:
-  OUTLAST_KEY    32 random bytes in base64, for functions with secrets
+  OUTLAST_KEY    32 random bytes in base64, for functions with secrets: `{program} new-key`
   RUST_LOG       what is logged to standard error, such as `info,outlast=debug`
   NO_COLOR       no colours, if set
 
@@ -333,6 +338,7 @@ fn command(name: &str, matches: &ArgMatches) -> Command {
         "signal" => Command::Signal { id: id(), name: needed(matches, "name"), json: text(matches, "arguments") },
         "functions" => Command::Functions,
         "doctor" => Command::Doctor { thorough: matches.get_flag("thorough") },
+        "new-key" => Command::NewKey,
         "completions" => Command::Completions(matches.get_one("shell").copied().unwrap_or(Shell::Bash)),
         // clap lets no other name through.
         _ => Command::Serve,

@@ -188,14 +188,14 @@ impl Life {
             Self::Created { arguments } => (Style::Plain, format!("created {}", json(arguments))),
             Self::Started => (Style::Plain, "started".to_owned()),
             Self::Attempt { name, failed, next_ms, error, .. } => {
-                let error = error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+                let error = error.as_ref().map(|error| format!(": {}", error.in_one_line())).unwrap_or_default();
                 let next = relative(Stamp(*next_ms), at);
                 (Style::Open, format!("attempt {failed} of {name} failed, next try {next}{error}"))
             }
-            Self::Parked { error } => (Style::Bad, format!("parked: {}", error.message)),
+            Self::Parked { error } => (Style::Bad, format!("parked: {}", error.in_one_line())),
             Self::Resumed => (Style::Plain, "no longer parked".to_owned()),
             Self::Ended { status, result, error } => match error {
-                Some(error) => (Style::Bad, format!("{status}: {}", error.message)),
+                Some(error) => (Style::Bad, format!("{status}: {}", error.in_one_line())),
                 None => (Style::Good, format!("{status} {}", json(result.as_ref().unwrap_or(&Json::Null)))),
             },
         }
@@ -209,7 +209,7 @@ fn recorded(what: &What) -> (Style, String) {
             let called = if name == *kind { name.to_owned() } else { format!("{kind} {name}") };
             let tries = if *attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
             match (error, result) {
-                (Some(error), _) => (Style::Bad, format!("{called} failed{tries}: {}", error.message)),
+                (Some(error), _) => (Style::Bad, format!("{called} failed{tries}: {}", error.in_one_line())),
                 (None, Some(value)) if !value.is_null() => (Style::Good, format!("{called}{tries} {}", json(value))),
                 (None, _) => (Style::Good, format!("{called}{tries} done")),
             }

@@ -229,6 +229,11 @@ impl Failure {
     pub(crate) fn of(error: &Error) -> Self {
         Self { kind: error.kind().name(), message: error.to_string(), chain: error.messages(), value: None }
     }
+
+    /// The chain in one line.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.chain.join(": ")
+    }
 }
 
 /// Recorded bytes as JSON; null where there are none.

@@ -94,7 +94,8 @@ impl Page {
         self.fact("function", format!("{}, version {}", summary.function, summary.version));
         self.fact("created", format!("{}, {}", readable(summary.created), relative(summary.created, now)));
         if let Some(started) = summary.started {
-            self.fact("started", format!("{} later", span(between(summary.created, started))));
+            let wait = between(summary.created, started);
+            self.fact("started", if wait.is_zero() { "at once".to_owned() } else { format!("{} later", span(wait)) });
         }
         if let Some(ended) = summary.ended {
             let took = span(between(summary.started.unwrap_or(summary.created), ended));

@@ -27,12 +27,13 @@ pub(crate) fn between(from: Stamp, to: Stamp) -> Duration {
 
 /// `3m 2s ago` or `in 3m 2s`.
 pub(crate) fn relative(stamp: Stamp, now: Stamp) -> String {
+    let seconds = |time: Duration| Duration::from_secs(time.as_secs());
     if stamp > now {
         format!("in {}", span(between(now, stamp)))
     } else if now.0.saturating_sub(stamp.0) < 1_000 {
         "just now".to_owned()
     } else {
-        format!("{} ago", span(between(stamp, now)))
+        format!("{} ago", span(seconds(between(stamp, now))))
     }
 }
 
@@ -85,6 +86,7 @@ mod tests {
         assert_eq!(relative(Stamp(818_000), now), "3m 2s ago");
         assert_eq!(relative(Stamp(1_182_000), now), "in 3m 2s");
         assert_eq!(relative(Stamp(999_800), now), "just now");
+        assert_eq!(relative(Stamp(995_900), now), "4s ago");
     }
 
     #[test]

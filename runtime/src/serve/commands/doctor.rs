@@ -46,6 +46,7 @@ struct Unclaimable {
 
 pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
     let mut answer = Answer { store: app.shown_store(), key: "not needed", ..Answer::default() };
+    let program = output.program.clone();
     let registry = match Registry::of_binary() {
         Ok(registry) => Some(registry),
         Err(error) => {
@@ -57,7 +58,7 @@ pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
         answer.functions_and_key(registry, app.key_state());
         let store = looking(app, async |running| {
             answer.store(running.store_report(thorough).await?);
-            answer.executions(running, registry).await
+            answer.executions(running, registry, &program).await
         })
         .await;
         if let Err(error) = store {
@@ -116,7 +117,7 @@ impl Answer {
         self.problems.extend(report.problems);
     }
 
-    async fn executions(&mut self, running: &Running, registry: &Registry) -> Result<()> {
+    async fn executions(&mut self, running: &Running, registry: &Registry, program: &str) -> Result<()> {
         let mut open = BTreeMap::new();
         for status in [Status::Ready, Status::Running, Status::Waiting, Status::Parked] {
             let mut before = None;
@@ -138,8 +139,12 @@ impl Answer {
         self.unclaimable = unclaimable(open, registry);
         for found in &self.unclaimable {
             self.problems.push(format!(
-                "{} that no function here can run: `{}` version {} (such as `{}`): deploy a binary that has it, or cancel",
-                executions(found.executions),
+                "no function here can run {}: `{}` version {}, such as `{}`. Deploy a binary that has it, or cancel",
+                if found.executions == 1 {
+                    "1 execution".to_owned()
+                } else {
+                    format!("{} executions", found.executions)
+                },
                 found.function,
                 found.version,
                 found.example
@@ -147,8 +152,8 @@ impl Answer {
         }
         if self.parked > 0 {
             self.problems.push(format!(
-                "{} parked: `ls --status parked` lists them, `show` says why, `resume` tries again",
-                executions(self.parked)
+                "{} parked: `{program} ls --status parked` lists them, `show` says why, `resume` tries again",
+                if self.parked == 1 { "1 execution is".to_owned() } else { format!("{} executions are", self.parked) }
             ));
         }
         Ok(())
@@ -180,10 +185,6 @@ impl Answer {
         }
         lines
     }
-}
-
-fn executions(count: usize) -> String {
-    if count == 1 { "1 execution".to_owned() } else { format!("{count} executions") }
 }
 
 /// Open executions by function and version: how many, and one of them.

@@ -26,6 +26,9 @@ pub(crate) async fn run(app: App, list: List, output: &mut Output) -> Done {
     if output.json {
         return output.answer(&found.iter().map(ExecutionLine::of).collect::<Vec<_>>());
     }
+    if found.is_empty() {
+        note("no executions");
+    }
     output.lines(&table(&found, Stamp::now(), output.width))?;
     if let (true, Some(last)) = (more, found.last()) {
         output.flush()?;
