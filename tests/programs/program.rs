@@ -108,5 +108,7 @@ async fn a_timer_of_its_own() {
 
 #[outlast::main]
 async fn main() -> Result<()> {
-    App::from_env().park_after("50ms").shutdown_grace("300ms").run().await
+    // How long steps in flight get when it stops.
+    let grace = std::env::var("PROGRAM_GRACE").unwrap_or_else(|_| "300ms".to_owned());
+    App::from_env().park_after("50ms").shutdown_grace(grace).run().await
 }

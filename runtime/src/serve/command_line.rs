@@ -97,6 +97,9 @@ pub(crate) const STATUSES: [Status; 7] = [
     Status::Ended(End::Cancelled),
 ];
 
+/// The heading of options that every command has.
+const EVERYWHERE: &str = "With every command";
+
 /// The most that one list shows: a page, not a dump.
 const MAX_LIST: i64 = 10_000;
 
@@ -205,10 +208,13 @@ pub(crate) fn definition(program: &str) -> Definition {
 
 fn globals() -> [Arg; 3] {
     [
-        option("store", "URL", "Where executions live: sqlite://FILE or memory: [default: OUTLAST_STORE]").global(true),
-        flag("json", "Answer as JSON").global(true),
+        option("store", "URL", "Where executions live: sqlite://FILE or memory: [default: OUTLAST_STORE]")
+            .global(true)
+            .help_heading(EVERYWHERE),
+        flag("json", "Answer as JSON").global(true).help_heading(EVERYWHERE),
         option("color", "WHEN", "Colour the output")
             .global(true)
+            .help_heading(EVERYWHERE)
             .default_value("auto")
             .value_parser(value_parser!(ColorChoice)),
     ]

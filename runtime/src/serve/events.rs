@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::shapes::{self, Failure, What};
 use super::text::{Line, Style, cut, json};
+use super::timeline::waited;
 use super::times::{relative, rfc3339};
 use crate::function::outcome::read_fault;
 use crate::store::{Details, ExecutionId, Key, Stamp, Status};
@@ -204,9 +205,13 @@ impl Life {
 
 fn recorded(what: &What) -> (Style, String) {
     match what {
-        What::Outcome { kind, name, attempts, result, error, .. } => {
-            let name = name.strip_prefix('.').unwrap_or(name);
-            let called = if name == *kind { name.to_owned() } else { format!("{kind} {name}") };
+        What::Outcome { kind, name, arguments, attempts, result, error, .. } => {
+            let name = match name.strip_prefix('.') {
+                Some("sleep") => waited(arguments, "duration"),
+                Some(own) => own.to_owned(),
+                None => name.clone(),
+            };
+            let called = format!("{kind} {name}");
             let tries = if *attempts > 1 { format!(" after {attempts} attempts") } else { String::new() };
             match (error, result) {
                 (Some(error), _) => (Style::Bad, format!("{called} failed{tries}: {}", error.in_one_line())),

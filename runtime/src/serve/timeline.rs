@@ -341,7 +341,7 @@ fn times(count: u32) -> String {
 /// An operation's name; what outlast does itself is named by what it is about.
 fn name(outcome: &Outcome) -> String {
     match outcome.kind {
-        Kind::Sleep => waited(&outcome.arguments, "duration"),
+        Kind::Sleep => waited(&json(&outcome.arguments), "duration"),
         Kind::Step
         | Kind::Transaction
         | Kind::Signal
@@ -369,7 +369,7 @@ fn shown(outcome: &Outcome) -> (String, Option<Json>) {
     let value = result(&outcome.value).filter(|value| !value.is_null());
     match outcome.kind {
         Kind::Signal if value.is_none() => {
-            (format!("none came within {}", waited(&outcome.arguments, "timeout")), None)
+            (format!("none came within {}", waited(&json(&outcome.arguments), "timeout")), None)
         }
         Kind::Start => ("started".to_owned(), value),
         Kind::Step
@@ -384,8 +384,7 @@ fn shown(outcome: &Outcome) -> (String, Option<Json>) {
 }
 
 /// A recorded duration (`86400s`, `1.5ms`) as people read it.
-fn waited(arguments: &[u8], name: &str) -> String {
-    let arguments = json(arguments);
+pub(crate) fn waited(arguments: &Json, name: &str) -> String {
     let text = arguments.get(name).and_then(Json::as_str).unwrap_or_default();
     let seconds =
         text.strip_suffix("ms").map(|millis| (millis, 0.001)).or_else(|| text.strip_suffix('s').map(|s| (s, 1.0)));

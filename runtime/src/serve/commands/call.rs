@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::{json_argument, looking, signature};
+use super::{json_argument, signature};
 use crate::app::{App, CallOptions, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::serve::command_line::Call;
@@ -30,7 +30,10 @@ struct Recorded<'a> {
 pub(crate) async fn run(app: App, call: Call, output: &mut Output) -> Done {
     let arguments = json_argument(call.json.clone())?;
     if call.detach {
-        let id = looking(app, async |running| Ok::<_, Error>(start(running, &call, arguments).await?)).await?;
+        let running = app.caller_only().start().await?;
+        let id = start(&running, &call, arguments).await;
+        running.shutdown().await;
+        let id = id?;
         let recorded = Recorded { id: &id, function: &call.function, detached: true };
         return if output.json { output.answer(&recorded) } else { output.raw(format!("{id}\n").as_bytes()) };
     }

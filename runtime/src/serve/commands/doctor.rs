@@ -259,8 +259,8 @@ mod tests {
                 "key        not needed",
                 "functions  none",
                 "",
-                "✗ one two three four five",
-                "  six"
+                "✗ one two three four",
+                "  five six",
             ]
         );
     }

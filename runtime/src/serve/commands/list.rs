@@ -147,9 +147,9 @@ mod tests {
             shown,
             [
                 "ID          FUNCTION  STATUS     CREATED",
-                "order-42    checkout  waiting    1m ago  due in 2h",
-                "b           checkout  succeeded  1m ago  after 3.5s",
-                "c\\u{1b}[2J  checkout  parked     1m ago  went another way than its record, at s…",
+                "order-42    checkout  waiting    1m ago   due in 2h",
+                "b           checkout  succeeded  1m ago   after 3.5s",
+                "c\\u{1b}[2J  checkout  parked     1m ago   went another way than its record, at …",
             ]
         );
         assert!(shown.iter().all(|line| length(line) <= 80));
