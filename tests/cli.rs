@@ -1,5 +1,8 @@
 //! The command line from outside: a real binary in a folder of its own, for each test.
 
+// What helpers of tests meet is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};

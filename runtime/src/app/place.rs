@@ -52,6 +52,7 @@ async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 /// The file that a URL names, if it names one.
+#[cfg(any(feature = "sqlite", feature = "cli"))]
 fn file(url: &str) -> Option<&str> {
     url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).filter(|path| !path.is_empty())
 }

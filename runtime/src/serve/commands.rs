@@ -19,6 +19,10 @@ use crate::app::{App, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::spec::Function;
 
+/// What a binary without functions has to be told.
+const NOT_LINKED: &str =
+    "no durable functions: a crate that is never named isn't linked (write `use my_functions as _;`)";
+
 /// The most that is read from standard input.
 const MAX_INPUT: u64 = 64 << 20;
 

@@ -17,13 +17,19 @@ use crate::store::{Details, ExecutionId, Key, Stamp, Status};
 /// What has been told of an execution.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    created: bool,
-    started: bool,
+    /// How far its life has been told, `parked` apart: that comes and goes.
+    stages: Stages,
     /// Rows below have been told.
     rows: u64,
     /// Failures told, of operations without an outcome.
     failed: HashMap<Key, u32>,
     parked: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Stages {
+    created: bool,
+    started: bool,
     ended: bool,
 }
 
@@ -34,25 +40,23 @@ impl Seen {
         let rows = details.record.iter().take_while(|row| row.stamp < since).count();
         let created = before(Some(details.summary.created));
         Self {
-            created,
-            started: before(details.summary.started),
+            stages: Stages { created, started: before(details.summary.started), ended: before(details.summary.ended) },
             rows: rows as u64,
             // Neither a failed attempt nor parking has a stamp: of an execution from before they are taken for told.
-            failed: match created {
-                true => details.attempts.iter().map(|attempt| (attempt.key.clone(), attempt.failed)).collect(),
-                false => HashMap::new(),
-            },
+            failed: if created { failures(details).collect() } else { HashMap::new() },
             parked: created && details.summary.status == Status::Parked,
-            ended: before(details.summary.ended),
         }
     }
+}
+
+fn failures(details: &Details) -> impl Iterator<Item = (Key, u32)> + '_ {
+    details.attempts.iter().map(|attempt| (attempt.key.clone(), attempt.failed))
 }
 
 /// Something that happened.
 #[derive(Debug, Serialize)]
 pub(crate) struct Event {
-    #[serde(serialize_with = "moment")]
-    at: Stamp,
+    at: String,
     at_ms: i64,
     execution: String,
     function: String,
@@ -78,19 +82,15 @@ enum Life {
     Ended { status: &'static str, result: Option<Json>, error: Option<Failure> },
 }
 
-fn moment<S: serde::Serializer>(stamp: &Stamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(*stamp))
-}
-
 /// What is new, in order. `observed` is the time of what has no stamp of its own; without it, that of the row before.
 pub(crate) fn fresh(details: &Details, seen: &mut Seen, observed: Option<Stamp>) -> Vec<Event> {
     let summary = &details.summary;
     let mut events = Events { id: &summary.id, function: &summary.function, list: Vec::new() };
-    if !std::mem::replace(&mut seen.created, true) {
+    if !std::mem::replace(&mut seen.stages.created, true) {
         events.life(summary.created, Life::Created { arguments: shapes::json(&details.arguments) });
     }
     if let Some(started) = summary.started
-        && !std::mem::replace(&mut seen.started, true)
+        && !std::mem::replace(&mut seen.stages.started, true)
     {
         events.life(started, Life::Started);
     }
@@ -125,7 +125,7 @@ pub(crate) fn fresh(details: &Details, seen: &mut Seen, observed: Option<Stamp>)
         (true, true) | (false, false) => {}
     }
     if let (Some(finished), Some(ended)) = (&details.finished, summary.ended)
-        && !std::mem::replace(&mut seen.ended, true)
+        && !std::mem::replace(&mut seen.stages.ended, true)
     {
         let life = Life::Ended {
             status: Status::Ended(finished.end).name(),
@@ -150,27 +150,27 @@ impl Events<'_> {
 
     fn add(&mut self, at: Stamp, what: Happened) {
         let (execution, function) = (self.id.to_string(), self.function.to_owned());
-        self.list.push(Event { at, at_ms: at.0, execution, function, what });
+        self.list.push(Event { at: rfc3339(at), at_ms: at.0, execution, function, what });
     }
 }
 
 impl Event {
     /// When it happened: what lines are sorted by.
     pub(crate) fn at(&self) -> Stamp {
-        self.at
+        Stamp(self.at_ms)
     }
 
     /// As a line, cut to the terminal's width where there is one.
     pub(crate) fn line(&self, width: Option<usize>) -> Line {
         let line = Line::new()
-            .with(Style::Dim, rfc3339(self.at))
+            .with(Style::Dim, &self.at)
             .with(Style::Plain, "  ")
             .with(Style::Bold, &self.execution)
             .with(Style::Plain, "  ")
             .with(Style::Dim, &self.function)
             .with(Style::Plain, "  ");
         let (style, mut words) = match &self.what {
-            Happened::Life(life) => life.words(self.at),
+            Happened::Life(happened) => happened.words(self.at()),
             Happened::Recorded(what) => recorded(what),
         };
         // Whole in `show`: a log has a line for each event, and no value fills the screen.

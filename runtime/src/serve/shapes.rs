@@ -254,14 +254,14 @@ pub(crate) fn failure(value: &Value) -> Option<Failure> {
     match value {
         Value::Ok(_) => None,
         Value::Fault(bytes) => Some(Failure::of(&read_fault(bytes))),
-        Value::Err(bytes) => Some(match encoding::decode::<Error>(bytes) {
-            Ok(error) => Failure::of(&error),
-            Err(_) => {
+        Value::Err(bytes) => Some(encoding::decode::<Error>(bytes).map_or_else(
+            |_| {
                 let value = view::value(value);
                 let message = super::text::json(&value);
                 Failure { kind: "failed", chain: vec![message.clone()], message, value: Some(value) }
-            }
-        }),
+            },
+            |error| Failure::of(&error),
+        )),
     }
 }
 

@@ -235,19 +235,15 @@ impl Page {
     }
 
     fn end(&mut self, value: &Value) {
-        match failure(value) {
-            Some(failure) => {
-                self.heading("error");
-                self.failure(&failure, MARGIN);
-            }
-            None => {
-                self.heading("result");
-                let whole = View { full: true, ..self.view };
-                let cut = std::mem::replace(&mut self.view, whole);
-                self.value(Line::new().with(Style::Plain, " ".repeat(MARGIN)), &result(value).unwrap_or_default());
-                self.view = cut;
-            }
+        if let Some(failure) = failure(value) {
+            self.heading("error");
+            return self.failure(&failure, MARGIN);
         }
+        self.heading("result");
+        // What it all was for is shown whole.
+        let asked = std::mem::replace(&mut self.view.full, true);
+        self.value(Line::new().with(Style::Plain, " ".repeat(MARGIN)), &result(value).unwrap_or_default());
+        self.view.full = asked;
     }
 }
 

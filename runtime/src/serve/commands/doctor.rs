@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::looking;
+use super::{NOT_LINKED, looking};
 use crate::app::{App, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::registry::Registry;
@@ -89,10 +89,7 @@ impl Answer {
             })
             .collect();
         if self.functions.is_empty() {
-            self.problems.push(
-                "no durable functions were found: a crate that is never named isn't linked (`use my_functions as _;`)"
-                    .to_owned(),
-            );
+            self.problems.push(NOT_LINKED.to_owned());
         }
         let secret = registry.all().find(|function| function.secret.result || !function.secret.arguments.is_empty());
         match (key, secret) {

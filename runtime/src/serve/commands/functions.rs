@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::signature;
+use super::{NOT_LINKED, signature};
 use crate::function::registry::Registry;
 use crate::function::spec::Function;
 use crate::serve::output::{Done, Output, note};
@@ -36,7 +36,7 @@ pub(crate) fn run(output: &mut Output) -> Done {
         return output.answer(&registry.all().map(Answer::of).collect::<Vec<_>>());
     }
     if registry.all().next().is_none() {
-        note("no durable functions: a crate that is never named isn't linked (`use my_functions as _;`)");
+        note(NOT_LINKED);
     }
     let width = output.width.unwrap_or(100);
     registry.all().try_for_each(|function| output.lines(&lines(function, width)))

@@ -2,13 +2,14 @@
 
 use serde::Serialize;
 
+use super::NOT_LINKED;
 use crate::app::App;
 use crate::serve::interrupts::Interrupts;
 use crate::serve::output::{Done, Output};
 
 /// The answer under `--json`, once it is ready.
 #[derive(Serialize)]
-struct Ready<'a> {
+struct Answer<'a> {
     ready: bool,
     store: &'a str,
     functions: Vec<&'a str>,
@@ -27,15 +28,14 @@ pub(crate) async fn run(app: App, output: &mut Output) -> Done {
     if store == "memory:" {
         tracing::warn!("a memory: store ends with this process: all executions with it");
     }
-    match functions.as_slice() {
-        [] => {
-            tracing::warn!("no durable functions: a crate that is never named isn't linked (`use my_functions as _;`)")
-        }
-        functions => tracing::info!("functions: {}", functions.join(", ")),
+    if functions.is_empty() {
+        tracing::warn!("{NOT_LINKED}");
+    } else {
+        tracing::info!("functions: {}", functions.join(", "));
     }
     tracing::info!("ready");
     if output.json {
-        output.answer(&Ready { ready: true, store: &store, functions, pid: std::process::id() })?;
+        output.answer(&Answer { ready: true, store: &store, functions, pid: std::process::id() })?;
         output.flush()?;
     }
     let interrupt = interrupts.next().await;
