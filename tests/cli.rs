@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -78,7 +78,7 @@ impl Shop {
     }
 
     fn start(&self, arguments: &[&str]) -> Running {
-        Running(self.command(PROGRAM, arguments).spawn().unwrap())
+        Running::of(&mut self.command(PROGRAM, arguments))
     }
 
     /// Waits until an execution has this status.
@@ -103,18 +103,27 @@ fn said(command: &mut Command) -> Said {
 }
 
 /// A process that is killed with its test.
-struct Running(Child);
+struct Running {
+    child: Child,
+    err: Option<BufReader<ChildStderr>>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
 impl Running {
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let err = child.stderr.take().map(BufReader::new);
+        Self { child, err }
+    }
+
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -122,10 +131,10 @@ impl Running {
     #[track_caller]
     fn hears(&mut self, words: &str) -> String {
         let mut heard = String::new();
-        let mut reader = BufReader::new(self.0.stderr.as_mut().unwrap());
+        let err = self.err.as_mut().unwrap();
         loop {
             let mut line = String::new();
-            assert!(reader.read_line(&mut line).unwrap() > 0, "{words:?} never came: {heard}");
+            assert!(err.read_line(&mut line).unwrap() > 0, "{words:?} never came: {heard}");
             heard.push_str(&line);
             if line.contains(words) {
                 return heard;
@@ -137,7 +146,7 @@ impl Running {
     fn ends(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
+            if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "it never ended");
@@ -152,8 +161,8 @@ impl Running {
             from.unwrap().read_to_string(&mut text).unwrap();
             text
         };
-        let out = read(self.0.stdout.as_mut().map(|out| out as &mut dyn Read));
-        let err = read(self.0.stderr.as_mut().map(|err| err as &mut dyn Read));
+        let out = read(self.child.stdout.as_mut().map(|out| out as &mut dyn Read));
+        let err = read(self.err.as_mut().map(|err| err as &mut dyn Read));
         Said { status, out, err }
     }
 }
@@ -178,9 +187,9 @@ fn a_call_runs_here_and_prints_its_result() {
 fn arguments_may_come_from_standard_input() {
     let shop = Shop::new();
     let mut command = shop.command(PROGRAM, &["call", "double", "-"]);
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b" {\"n\": 4}\n").unwrap();
-    assert_eq!(Running(child).said().ok(), "8\n");
+    let mut child = Running::of(command.stdin(Stdio::piped()));
+    child.child.stdin.take().unwrap().write_all(b" {\"n\": 4}\n").unwrap();
+    assert_eq!(child.said().ok(), "8\n");
 }
 
 #[test]
@@ -253,6 +262,16 @@ fn a_detached_call_waits_for_a_worker() {
     assert_ne!(waits["status"], "succeeded");
     assert!(waits["due_ms"].as_i64().unwrap() > waits["created_ms"].as_i64().unwrap() + 3_500_000, "{waits:#}");
     drop(serve);
+}
+
+#[test]
+fn a_wait_after_a_wait_holds_no_worker() {
+    let shop = Shop::new();
+    let mut serve = shop.start(&["serve"]);
+    serve.hears("ready");
+    // A sleep shorter than the time after which it would be parked, then a long wait.
+    shop.run(&["call", "checkout", ORDER, "--id", "o-1", "--detach"]).ok();
+    assert_eq!(shop.until("o-1", "waiting")["worker"], Json::Null);
 }
 
 #[test]
@@ -546,17 +565,16 @@ fn a_second_signal_ends_serve_at_once() {
         let shop = Shop::new();
         shop.run(&["call", "dawdle", "--id", "d-1", "--detach"]).ok();
         let mut command = shop.command(PROGRAM, &["serve", "--json"]);
-        let mut serve = Running(command.env("PROGRAM_GRACE", "60s").spawn().unwrap());
+        let mut serve = Running::of(command.env("PROGRAM_GRACE", "60s"));
         let mut line = String::new();
-        BufReader::new(serve.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(serve.child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let ready: Json = serde_json::from_str(&line).unwrap();
         assert_eq!((&ready["ready"], &ready["store"]), (&json!(true), &json!("sqlite://outlast.db")));
         assert_eq!(keys(&ready), ["functions", "pid", "ready", "store"]);
-        shop.until("d-1", "running");
-        std::thread::sleep(Duration::from_millis(200));
+        serve.hears("dawdling");
         serve.signal("INT");
         serve.hears("stopping");
-        assert!(serve.0.try_wait().unwrap().is_none(), "the step in flight gets its time");
+        assert!(serve.child.try_wait().unwrap().is_none(), "the step in flight gets its time");
         serve.signal(name);
         assert_eq!(serve.ends().code(), Some(code));
     }
@@ -629,13 +647,13 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
         [&["ls"][..], &["ls", "--json"], &["functions"], &["logs"], &["logs", "-f"], &["completions", "bash"]]
     {
         let mut child = shop.start(arguments);
-        drop(child.0.stdout.take());
+        drop(child.child.stdout.take());
         if arguments.contains(&"-f") {
             shop.run(&["call", "double", "7", "--detach"]).ok();
         }
         let status = child.ends();
         let mut err = String::new();
-        child.0.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        child.err.take().unwrap().read_to_string(&mut err).unwrap();
         assert!(status.success() && err.is_empty(), "{arguments:?}: {status} {err}");
     }
     let head = format!("{PROGRAM} ls | head -n 1");
@@ -647,7 +665,7 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
 fn a_closed_standard_error_is_no_panic() {
     let shop = Shop::new();
     let mut child = shop.start(&["call", "ship", ORDER]);
-    drop(child.0.stderr.take());
+    drop(child.err.take());
     assert_eq!(child.ends().code(), Some(1));
 }
 

@@ -59,3 +59,14 @@ async fn answer(mut app: App, asked: Asked, output: &mut Output) -> Done {
         Command::Completions(shell) => commands::completions::run(shell, output),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_can_run_in_a_task() {
+        fn is_send(_: impl Future<Output = Result<()>> + Send) {}
+        is_send(App::new().run());
+    }
+}

@@ -85,6 +85,7 @@ async fn twice(n: u64) -> Result<u64> {
 
 #[step]
 async fn slow() -> Result<()> {
+    tracing::info!("dawdling");
     tokio::time::sleep(std::time::Duration::from_secs(60)).await;
     Ok(())
 }

@@ -11,6 +11,9 @@ use crate::function::registry::Registered;
 
 /// Installs a subscriber if there is none. `verbose`: outlast's and the functions' own crates at `info`, others at `warn`.
 pub(crate) fn install(verbose: bool, choice: ColorChoice) -> Result<()> {
+    if tracing::dispatcher::has_been_set() {
+        return Ok(());
+    }
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => EnvFilter::try_new(directives.trim())
             .map_err(|error| Error::of(ErrorKind::Invalid, format!("RUST_LOG isn't a filter: {error}")))?,
@@ -23,7 +26,7 @@ pub(crate) fn install(verbose: bool, choice: ColorChoice) -> Result<()> {
         .with_target(false)
         // A closed standard error is nobody's business: by itself the subscriber would panic over it.
         .log_internal_errors(false);
-    // Where the program has one, it stands.
+    // Somebody else may have been faster: then theirs stands.
     let _ = builder.try_init();
     Ok(())
 }
