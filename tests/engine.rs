@@ -193,13 +193,15 @@ async fn cancelled_midway() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancellation_cannot_be_caught() {
     let app = app().await;
+    let app_details = async |id: &str| app.execution(id).details().await;
     app.scope(async {
         let run = cancelled_midway().start().await.unwrap();
         tokio::time::sleep(Duration::from_millis(400)).await;
         run.cancel().await.unwrap();
         let error = run.result().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Cancelled);
-        assert_eq!(*LOG.lock().unwrap(), ["begin one", "end one"]);
+        let details = app_details(run.id()).await;
+        assert_eq!(*LOG.lock().unwrap(), ["begin one", "end one"], "{details:#?}");
     })
     .await;
     app.shutdown().await;
@@ -220,13 +222,18 @@ async fn a_deadline_ends_an_execution() {
 
 #[durable]
 async fn not_durable() -> Result<()> {
+    let _ = from_another_thread().await;
+    Ok(())
+}
+
+/// Where the attribute doesn't look.
+fn from_another_thread() -> tokio::sync::oneshot::Receiver<()> {
     let (send, receive) = tokio::sync::oneshot::channel::<()>();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_millis(20));
         let _ = send.send(());
     });
-    let _ = receive.await;
-    Ok(())
+    receive
 }
 
 #[tokio::test(flavor = "multi_thread")]

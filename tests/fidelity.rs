@@ -1,10 +1,13 @@
 //! Whatever serde can say goes through arguments, step results and typed errors, live and replayed, and comes back
 //! equal; what can't is refused by name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+#[allow(clippy::wildcard_imports)]
+use corpus::*;
 use outlast::prelude::*;
 use outlast::{ErrorKind, Running};
+use std::time::Duration;
 
 #[path = "fidelity/corpus.rs"]
 mod corpus;
@@ -19,7 +22,7 @@ macro_rules! recorded {
         $(mod $name {
             use outlast::prelude::*;
             #[allow(unused_imports)]
-            use super::corpus::*;
+            use super::*;
 
             #[derive(Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
             pub(super) enum Failure {
@@ -52,7 +55,7 @@ macro_rules! recorded {
 
         async fn start_all(handles: &mut Vec<Box<dyn Case>>) {
             $(
-                let value: $type = { use corpus::*; #[allow(unused_imports)] use std::collections::{BTreeMap, HashMap}; $value };
+                let value: $type = $value;
                 let handle = $name::$name(value).id(stringify!($name)).start().await.unwrap();
                 handles.push(Box::new(handle));
             )*
@@ -61,7 +64,7 @@ macro_rules! recorded {
         async fn compare_all(app: &Running) -> usize {
             let mut compared = 0;
             $(
-                let value: $type = { use corpus::*; #[allow(unused_imports)] use std::collections::{BTreeMap, HashMap}; $value };
+                let value: $type = $value;
                 let end = app.scope($name::$name(value.clone()).id(stringify!($name))).await;
                 assert_eq!(end, Err($name::Failure::Value(value)), stringify!($name));
                 let details = app.execution(stringify!($name)).details().await.unwrap();
@@ -104,7 +107,7 @@ async fn the_whole_data_model_comes_back_live_and_replayed() {
         app.scope(handle.send()).await.unwrap();
     }
     let compared = compare_all(&app).await;
-    assert!(compared >= 140, "the corpus has shrunk to {compared}");
+    assert!(compared >= 134, "the corpus has shrunk to {compared}");
     app.shutdown().await;
 }
 

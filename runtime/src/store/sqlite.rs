@@ -426,10 +426,18 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let hand = self.handover();
             let readers = self.readers.clone();
+            let alone = readers.is_none();
             let file = self.shared.file.clone();
             let (command, answer) = Ask::command(
                 "claim",
-                move |desk| desk.claim(&request),
+                move |desk| {
+                    let mut claimed = desk.claim(&request)?;
+                    // Without readers of its own the writer reads.
+                    if alone {
+                        claimed.iter_mut().try_for_each(|claimed| reads::fill(&desk.connection, claimed))?;
+                    }
+                    Ok(claimed)
+                },
                 move |claimed: Vec<Claimed>, reply: oneshot::Sender<Result<Handover<Vec<Claimed>>>>| {
                     let claims = claimed.iter().map(|claimed| (claimed.id.clone(), claimed.epoch)).collect();
                     let mut handover = hand(claimed, claims);
