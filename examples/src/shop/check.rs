@@ -2,10 +2,11 @@
 //!
 //! It only reads: the store, the files of the world outside, and the log of bodies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use outlast::Error;
 use outlast::prelude::*;
 use outlast::store::{End, Filter, Status};
 
@@ -24,6 +25,8 @@ use bodies::Bodies;
 pub(crate) struct Checked {
     /// In the order of the input.
     pub(crate) receipts: Vec<Receipt>,
+    /// What the receipts of each input file are together, in cents.
+    pub(crate) paid: BTreeMap<String, u64>,
     /// Step bodies that were recorded when the first worker was killed.
     pub(crate) recorded_at_kill: usize,
     /// Recorded bodies that ran once more. Must be empty.
@@ -34,14 +37,17 @@ pub(crate) struct Checked {
     pub(crate) problems: Vec<String>,
 }
 
-/// Checks a folder against the purchases of the input, whose amounts are known to be `total` together.
-pub(crate) async fn check(folder: &Path, purchases: &[Purchase], total: u64) -> Result<Checked> {
+/// Checks a folder against the purchases of the input, and against what its files are known to be together.
+pub(crate) async fn check(folder: &Path, purchases: &[Purchase], totals: &[(&str, u64)]) -> Result<Checked> {
     let mut checked = Checked::default();
+    if !folder.join("shop.db").exists() {
+        return Err(Error::new(format!("the folder {} holds no shop: run it there first", folder.display())));
+    }
     let running = app(folder)?.caller_only().start().await?;
     executions(&running, purchases, &mut checked).await?;
     stock(purchases, &mut checked.problems).await?;
     running.shutdown().await;
-    sums(purchases, total, &mut checked);
+    sums(purchases, totals, &mut checked);
     charges(folder, purchases, &mut checked.problems)?;
     mails(folder, &checked.receipts, purchases, &mut checked.problems)?;
 
@@ -92,34 +98,35 @@ async fn executions(running: &outlast::Running, purchases: &[Purchase], checked:
     Ok(())
 }
 
-/// What customers paid, by the receipts and by the file.
-fn sums(purchases: &[Purchase], total: u64, checked: &mut Checked) {
-    let bought = by_customer(purchases.iter());
-    let paid = by_customer(checked.receipts.iter().map(|receipt| &receipt.purchase));
-    let customers: BTreeSet<_> = bought.keys().chain(paid.keys()).collect();
-    for customer in customers {
-        let (bought, paid) = (bought.get(customer), paid.get(customer));
-        if bought != paid {
-            let shown = |cents: Option<&u64>| dollars(cents.copied().unwrap_or_default());
-            checked.problems.push(format!(
-                "customer {customer:04} bought for {} and has receipts for {}",
-                shown(bought),
-                shown(paid)
-            ));
-        }
-    }
-    let all: u64 = paid.values().sum();
-    if all != total {
-        checked.problems.push(format!("all receipts make {}, the file {}", dollars(all), dollars(total)));
-    }
+/// What customers paid, by the receipts and by the file; and all together, by what is known of the file.
+fn sums(purchases: &[Purchase], totals: &[(&str, u64)], checked: &mut Checked) {
+    let paid = || checked.receipts.iter().map(|receipt| &receipt.purchase);
+    let by_customer = |purchase: &Purchase| format!("customer {:04}", purchase.customer);
+    differences(&sum_by(by_customer, purchases.iter()), &sum_by(by_customer, paid()), &mut checked.problems);
+    checked.paid = sum_by(|purchase| purchase.file().to_owned(), paid());
+    let totals = totals.iter().map(|(file, total)| ((*file).to_owned(), *total)).collect();
+    differences(&totals, &checked.paid, &mut checked.problems);
 }
 
-fn by_customer<'a>(purchases: impl Iterator<Item = &'a Purchase>) -> BTreeMap<u32, u64> {
+fn sum_by<'a>(
+    key: impl Fn(&Purchase) -> String,
+    purchases: impl Iterator<Item = &'a Purchase>,
+) -> BTreeMap<String, u64> {
     let mut sums = BTreeMap::new();
     for purchase in purchases {
-        *sums.entry(purchase.customer).or_default() += u64::from(purchase.cents);
+        *sums.entry(key(purchase)).or_default() += u64::from(purchase.cents);
     }
     sums
+}
+
+fn differences(bought: &BTreeMap<String, u64>, paid: &BTreeMap<String, u64>, problems: &mut Vec<String>) {
+    for key in bought.keys().chain(paid.keys().filter(|key| !bought.contains_key(*key))) {
+        let (bought, paid) = (bought.get(key), paid.get(key));
+        if bought != paid {
+            let shown = |cents: Option<&u64>| dollars(cents.copied().unwrap_or_default());
+            problems.push(format!("{key}: bought for {}, receipts for {}", shown(bought), shown(paid)));
+        }
+    }
 }
 
 /// One movement of the stock and one order for each purchase.

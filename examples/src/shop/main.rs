@@ -83,15 +83,14 @@ fn shop(runtime: &Runtime, options: &Options, purchases: &Purchases, folder: &Pa
             let all = purchases.good.len();
             let kill_after = options.kill_after.unwrap_or(all / 2);
             if kill_after >= all {
-                return Err(Error::new(format!(
-                    "--kill-after {kill_after} leaves nothing undone: there are {all} purchases"
-                )));
+                options::wrong(&format!("--kill-after {kill_after} leaves nothing undone: there are {all} purchases"));
             }
             Some(orchestrate::run(runtime, &Plan { folder, all: options.all, purchases: &purchases.good, kill_after })?)
         }
     };
-    let total = TOTAL_OF_DAMAGED + if options.all { TOTAL_OF_ALL } else { TOTAL_OF_FIRST };
-    let checked = runtime.block_on(check::check(folder, &purchases.good, total))?;
+    let totals =
+        [("purchases", if options.all { TOTAL_OF_ALL } else { TOTAL_OF_FIRST }), ("damaged", TOTAL_OF_DAMAGED)];
+    let checked = runtime.block_on(check::check(folder, &purchases.good, &totals))?;
     report::print(&report::text(&checked, &purchases.bad, story.as_ref()))?;
     if checked.problems.is_empty() {
         return Ok(ExitCode::SUCCESS);

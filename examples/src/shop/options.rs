@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 const ABOUT: &str = "Checks out real purchases by a durable function, and kills its own worker on the way";
@@ -15,9 +16,9 @@ checked against the file: one receipt, one charge, one stock movement and one ma
 no recorded step that ran twice.";
 
 const EXAMPLES: &str = "Examples:
-  cargo run -p outlast-examples                           500 purchases, in a temporary folder
+  cargo run -p outlast-examples                           500 of them, in a temporary folder
   cargo run -p outlast-examples -- --all                  all 6,919
-  cargo run -p outlast-examples -- --dir shop             keeps charges, mails, the log and shop.db in ./shop
+  cargo run -p outlast-examples -- --dir shop             keeps the store and all files in ./shop
   cargo run -p outlast-examples -- --dir shop --check     checks that folder again
 
 The exit status is 0 if all is as it should be, 1 if not, 2 if the command line is wrong.";
@@ -55,6 +56,11 @@ impl Options {
         let kill_after = found.remove_one::<u64>("kill-after").and_then(|receipts| receipts.try_into().ok());
         Self { all: found.get_flag("all"), kill_after, task }
     }
+}
+
+/// Ends the process as clap does for what it finds wrong by itself.
+pub(crate) fn wrong(message: &str) -> ! {
+    command().error(ErrorKind::ValueValidation, message).exit()
 }
 
 fn command() -> Command {

@@ -28,6 +28,13 @@ pub(crate) struct BadLine {
     pub(crate) reason: String,
 }
 
+impl Purchase {
+    /// The name of its file, without the ending.
+    pub(crate) fn file(&self) -> &str {
+        self.id.rsplit_once('-').map_or("", |(file, _)| file)
+    }
+}
+
 impl fmt::Display for BadLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: {}", self.file, self.line, self.reason)
@@ -205,7 +212,7 @@ mod tests {
                 "damaged.txt:2: the amount `29` is not dollars and cents, as in 29.33",
                 "damaged.txt:4: the day 19970231 is not in the calendar",
                 "damaged.txt:5: the amount -35.31 is negative",
-                "damaged.txt:8: not UTF-8: byte 0xB2 in column 32",
+                "damaged.txt:8: not UTF-8: byte 0xB2 in column 31",
                 "damaged.txt:9: cut short: 3 of 5 columns",
                 "damaged.txt:10: 0 units: nothing was bought",
                 "damaged.txt:12: the line is empty",

@@ -33,13 +33,14 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 fn receipts(text: &mut String, receipts: &[Receipt]) {
     let _ = writeln!(
         text,
-        "{:<15} {:>8}  {:<10} {:>5} {:>9}  {:<15}  {:<15}",
-        "receipt", "customer", "day", "units", "paid", "charge", "label"
+        "{:<15} {:>8}  {:<10} {:>5} {:>9}  {:<15}  label",
+        "receipt", "customer", "day", "units", "paid", "charge"
     );
     for Receipt { purchase, charge, label } in receipts {
-        let (id, customer, day, units) = (&purchase.id, purchase.customer, purchase.day, purchase.units);
+        let (id, customer, day, units) =
+            (&purchase.id, format!("{:04}", purchase.customer), purchase.day, purchase.units);
         let paid = dollars(u64::from(purchase.cents));
-        let _ = writeln!(text, "{id:<15} {customer:>8}  {day:<10} {units:>5} {paid:>9}  {charge:<15}  {label:<15}");
+        let _ = writeln!(text, "{id:<15} {customer:>8}  {day:<10} {units:>5} {paid:>9}  {charge:<15}  {label}");
     }
 }
 
@@ -52,8 +53,10 @@ fn bad_lines(text: &mut String, bad: &[BadLine]) {
 
 fn summary(text: &mut String, checked: &Checked, story: Option<&Story>) {
     let number = |number: usize| grouped(number as u64);
-    let total: u64 = checked.receipts.iter().map(|receipt| u64::from(receipt.purchase.cents)).sum();
-    let _ = writeln!(text, "\n{} receipts, {} US dollars in all", number(checked.receipts.len()), dollars(total));
+    let _ = writeln!(text, "\n{} receipts", number(checked.receipts.len()));
+    for (file, cents) in &checked.paid {
+        let _ = writeln!(text, "  {} US dollars in {file}.txt", dollars(*cents));
+    }
     if let Some(Story { first, second, receipts, under_way }) = story {
         let _ = writeln!(
             text,

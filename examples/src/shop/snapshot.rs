@@ -49,8 +49,8 @@ impl Snapshot {
 
     /// Keeps what is recorded for a later `--check`.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        let text: String = self.recorded.iter().map(|(id, step)| format!("{id} {step}\n")).collect();
-        Ok(fs::write(folder.join(FILE), text)?)
+        let lines: Vec<_> = self.recorded.iter().map(|(id, step)| format!("{id} {step}")).collect();
+        Ok(fs::write(folder.join(FILE), lines.join("\n"))?)
     }
 
     /// What was recorded at the kill, as an earlier run saved it.

@@ -11,9 +11,9 @@ use crate::outside::Outside;
 use crate::purchases::Purchase;
 
 /// Checkouts at a time: enough to be cut off in the middle, few enough to leave some undone.
-const AT_A_TIME: usize = 32;
+const AT_A_TIME: usize = 64;
 
-/// The shop's app: one SQLite file in its folder.
+/// The shop's app: one `SQLite` file in its folder.
 pub(crate) fn app(folder: &Path) -> Result<App> {
     match folder.to_str() {
         Some(folder) => Ok(App::new().store(format!("sqlite://{folder}/shop.db"))),
