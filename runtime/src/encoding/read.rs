@@ -207,7 +207,7 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, EncodingError> {
         match self.cursor.peek()? {
-            tag::NONE | tag::SOME | tag::UNIT | tag::SEALED => {
+            tag::NONE | tag::SOME | tag::UNIT => {
                 let head = self.cursor.head()?;
                 self.visit(head, visitor)
             }

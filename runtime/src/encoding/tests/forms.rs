@@ -142,6 +142,9 @@ fn a_difference_is_found_and_shown() {
     let found = difference(&encode(&(1_u8, 'a')).unwrap(), &encode(&(1_u8, 'b')).unwrap());
     assert_eq!(found, Some(("value.1".to_owned(), json!("a"), json!("b"))));
     assert!(difference(&encode(&1_u8).unwrap(), b"\xff").is_some());
+    // Fields that were put in another order are other bytes.
+    let (left, right) = (b"\x23\x02\x01a\x02\x01b\x02", b"\x23\x02\x01b\x02\x01a\x02");
+    assert_eq!(difference(left, right).unwrap().0, "value");
 }
 
 #[test]
