@@ -3,29 +3,23 @@
 use std::sync::Arc;
 
 use super::driver::Closing;
-use super::execution::{Child, Execution, State};
-use super::held::Held;
+use super::execution::{Child, Execution};
 use super::inbox;
 use super::lane::Event;
 use super::worker::RETRY;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::Produced;
-use crate::store::{Created, ExecutionId, Message, MessageBody, NewExecution, Value, Watcher};
+use crate::store::{Created, ExecutionId, Key, Kind, Message, MessageBody, NewExecution, Value, Watcher};
 
 /// The id of the message that announces an end to a place.
-fn end_of(state: &State, place: usize) -> Arc<str> {
-    let (kind, key) = (state.places[place].kind, &state.places[place].key);
+pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
     format!("end/{}/{}/{}/{}", kind.name(), key.name, crate::digest::hex(&key.digest.0), key.ordinal).into()
 }
 
 /// Creates a child, or joins what stands under its id; repeated until the store answers.
-pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, wait: bool) {
+pub(crate) async fn create(execution: Arc<Execution>, place: usize, new: NewExecution, wait: bool) {
     let engine = execution.engine.clone();
-    if wait {
-        let message = end_of(&execution.state.held(), place);
-        new.watcher = Some(Watcher { execution: execution.id.clone(), message });
-    }
     let created = loop {
         match engine.store.create(new.clone()).await {
             Ok(created) => break created,
@@ -57,9 +51,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: New
 }
 
 /// Waits for the end of an execution that is there.
-pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId) {
-    let message = end_of(&execution.state.held(), place);
-    let watcher = Watcher { execution: execution.id.clone(), message };
+pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId, watcher: Watcher) {
     loop {
         match execution.engine.store.watch(of.clone(), watcher.clone()).await {
             Ok(()) => return inbox::wait_for(&execution, place),
@@ -67,12 +59,6 @@ pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: Execution
             Err(error) => return execution.finish(place, Produced::fault(error.into_terminal()).value, 0),
         }
     }
-}
-
-/// From now on the message about an end belongs to a place.
-pub(crate) fn expect_end(state: &mut State, place: usize) {
-    let message = end_of(state, place);
-    state.watching.insert(message, place);
 }
 
 /// A child whose call was dropped is told to end, unless another had created it.

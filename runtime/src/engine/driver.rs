@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use super::child;
 use super::context::{self, Context};
 use super::ending;
 use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
@@ -311,14 +310,7 @@ fn quiet(execution: &Arc<Execution>) {
     let mut starting = std::mem::take(&mut state.starting);
     starting.sort_by_key(|(place, _)| *place);
     for (place, launch) in starting {
-        if !state.places[place].is_wanted() {
-            continue;
-        }
-        // Before messages are moved, those that came with the claim too: one may be the end that it waits for.
-        if launch.awaits_an_end() {
-            child::expect_end(&mut state, place);
-        }
-        if !execution.engine.is_draining() {
+        if state.places[place].is_wanted() && !execution.engine.is_draining() {
             launch.start(execution, &mut state, place);
         }
     }

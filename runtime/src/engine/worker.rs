@@ -233,8 +233,13 @@ async fn sweep(engine: Weak<Engine>) {
 
 /// Removes what is past its retention, a group at a time.
 async fn purge(engine: Weak<Engine>) {
+    let Some(wait) =
+        engine.upgrade().map(|engine| (engine.settings.retention.executions / 2).clamp(GATHER * 50, PURGE))
+    else {
+        return;
+    };
     loop {
-        tokio::time::sleep(PURGE).await;
+        tokio::time::sleep(wait).await;
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_draining() {
             return;
