@@ -1,6 +1,8 @@
 //! Several processes on one file: nobody starves, everything ends once, what dies or goes is stood in for, and what was
 //! counted before a death still counts.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
 #[path = "processes/chaos.rs"]
 mod chaos;
 #[path = "programs/effects.rs"]

@@ -1,6 +1,8 @@
 //! The crash sweep: a real process is killed (`kill -9`) at every point of a journey that has every kind of operation, and
 //! the journey ends as if nothing had been: a recorded step never runs again, a transaction happens once.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
 #[path = "programs/effects.rs"]
 mod effects;
 #[path = "programs/functions.rs"]

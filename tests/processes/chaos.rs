@@ -14,12 +14,11 @@ const STEPS: usize = 6;
 
 /// The seed of what is random: `OUTLAST_TEST_SEED`, or the time.
 fn seed() -> u64 {
-    let given =
-        std::env::var("OUTLAST_TEST_SEED").ok().map(|seed| seed.parse().expect("OUTLAST_TEST_SEED is a number"));
+    let given = std::env::var("OUTLAST_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
     given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
 }
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 struct Draws(u64);
 
 impl Draws {

@@ -52,14 +52,15 @@ async fn a_lone_writer_gets_its_turn_beside_two_busy_processes() {
 async fn every_acknowledged_write_has_been_synced() {
     let directory = Directory::new();
     let trace = directory.path().join("trace");
+    // `./tests/run` installs it.
     let mut command = Command::new("strace");
     command.args(["-f", "-y", "-e", "trace=fsync,fdatasync", "-o"]).arg(&trace).arg(WORKER).args(["lone", "1"]);
     let mut traced = Program::of(command.arg(directory.path()), directory.path(), "strace");
     traced.succeeds().await;
     // The traced process has an id of its own.
     let is_report = |name: &str| name.starts_with("lone-");
-    let files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
-    let report = files.filter(|path| is_report(path.file_name().unwrap().to_str().unwrap())).next().unwrap();
+    let mut files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let report = files.find(|path| is_report(path.file_name().unwrap().to_str().unwrap())).unwrap();
     let times: Vec<u64> = serde_json::from_str(&std::fs::read_to_string(report).unwrap()).unwrap();
     let trace = std::fs::read_to_string(trace).unwrap();
     let syncs = trace.lines().filter(|line| line.contains("sync(") && line.contains("store.db-wal>")).count();

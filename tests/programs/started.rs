@@ -27,7 +27,8 @@ impl Program {
 
     /// Starts a command; what it says goes into a file of the directory.
     pub(crate) fn of(command: &mut Command, directory: &Path, name: &str) -> Self {
-        let words = (0..).map(|n| directory.join(format!("stderr-{name}-{n}"))).find(|path| !path.exists()).unwrap();
+        let words =
+            (0..10_000).map(|n| directory.join(format!("stderr-{name}-{n}"))).find(|path| !path.exists()).unwrap();
         let child = command
             // Held until this guard goes, or the whole test does: the program ends with it.
             .stdin(Stdio::piped())

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use outlast::prelude::*;
 use outlast::{Error, Running};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use effects::Effects;
 
@@ -134,8 +135,8 @@ async fn answer(running: &Running, effects: &Effects) -> Result<()> {
 }
 
 /// Works until it is told to go.
-async fn work(running: Running) -> Result<()> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?.recv().await;
+async fn work(mut terminated: Signal, running: Running) -> Result<()> {
+    terminated.recv().await;
     running.shutdown().await;
     Ok(())
 }
@@ -160,13 +161,15 @@ async fn main() -> Result<()> {
     let directory = PathBuf::from(directory);
     let store = format!("sqlite://{}", directory.join("store.db").display());
     let app = App::new().store(store).state(Effects::new(&directory)).park_after("50ms").store_timeout("60s");
+    // From the first moment on, it goes in order.
+    let terminated = signal(SignalKind::terminate())?;
     match mode.as_str() {
         "run" => run(app.start().await?, &directory).await,
-        "work" => work(app.start().await?).await,
+        "work" => work(terminated, app.start().await?).await,
         "create" => {
             let running = app.start().await?;
             journey("Rügen".to_owned()).id(ID).start().await?;
-            work(running).await
+            work(terminated, running).await
         }
         "signal" => {
             let running = app.caller_only().start().await?;

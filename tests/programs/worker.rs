@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use outlast::prelude::*;
 use outlast::{Error, Running};
 use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use effects::Effects;
 
@@ -78,8 +79,8 @@ async fn walk(directory: &Path, executions: usize) -> Result<()> {
     report(directory, "walk", &json!(ended))
 }
 
-async fn until_terminated(running: Running) -> Result<()> {
-    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?.recv().await;
+async fn until(mut terminated: Signal, running: Running) -> Result<()> {
+    terminated.recv().await;
     running.shutdown().await;
     Ok(())
 }
@@ -90,8 +91,10 @@ async fn main() -> Result<()> {
     let mut arguments: Vec<_> = std::env::args().skip(1).collect();
     let directory = PathBuf::from(arguments.pop().unwrap_or_default());
     let number = |at: usize| arguments.get(at).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    // From the first moment on, it goes in order.
+    let terminated = signal(SignalKind::terminate())?;
     match arguments.first().map(String::as_str) {
-        Some("work") => until_terminated(app(&directory).start().await?).await,
+        Some("work") => until(terminated, app(&directory).start().await?).await,
         Some("load") => {
             let running = app(&directory).start().await?;
             load(&directory, number(1)).await?;
@@ -107,7 +110,7 @@ async fn main() -> Result<()> {
         Some("walk") => {
             let running = app(&directory).start().await?;
             walk(&directory, usize::try_from(number(1)).unwrap_or(0)).await?;
-            until_terminated(running).await
+            until(terminated, running).await
         }
         _ => Err(Error::terminal("usage: worker-program MODE… DIRECTORY")),
     }
