@@ -184,6 +184,17 @@ fn a_call_runs_here_and_prints_its_result() {
 }
 
 #[test]
+fn a_later_call_starts_later() {
+    let shop = Shop::new();
+    let begun = Instant::now();
+    assert_eq!(shop.run(&["call", "double", "21", "--after", "600ms", "--id", "d-1"]).ok(), "42\n");
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    let json = shop.run(&["show", "d-1", "--json"]).json();
+    let waited = json["started_ms"].as_i64().unwrap() - json["created_ms"].as_i64().unwrap();
+    assert!(waited >= 500, "{json:#}");
+}
+
+#[test]
 fn arguments_may_come_from_standard_input() {
     let shop = Shop::new();
     let mut command = shop.command(PROGRAM, &["call", "double", "-"]);
