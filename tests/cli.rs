@@ -622,7 +622,12 @@ fn logs_tell_each_event_once() {
 fn followed_logs_go_on_as_things_happen() {
     let shop = Shop::new();
     shop.run(&["call", "double", "2", "--id", "d-1"]).ok();
-    let follow = shop.start(&["logs", "-f"]);
+    let mut follow = shop.start(&["logs", "-f"]);
+    let mut lines = BufReader::new(follow.child.stdout.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("succeeded") {
+        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
+    }
     shop.run(&["call", "checkout", ORDER, "--id", "o-1", "--detach"]).ok();
     let mut one = shop.start(&["logs", "-f", "o-1", "--json"]);
     let mut serve = shop.start(&["serve"]);
@@ -642,10 +647,10 @@ fn followed_logs_go_on_as_things_happen() {
     // Following all ends cleanly with Ctrl-C, and has told each event once.
     std::thread::sleep(Duration::from_millis(1_500));
     follow.signal("INT");
-    let said = follow.said();
-    let lines = said.ok();
-    let of = |id: &str| lines.lines().filter(|line| line.contains(&format!("  {id}  "))).count();
-    assert_eq!((of("d-1"), of("o-1")), (3, 6), "{lines}");
+    assert!(follow.ends().success());
+    lines.read_to_string(&mut told).unwrap();
+    let of = |id: &str| told.lines().filter(|line| line.contains(&format!("  {id}  "))).count();
+    assert_eq!((of("d-1"), of("o-1")), (3, 6), "{told}");
 }
 
 #[test]
