@@ -1,5 +1,8 @@
 //! What durable functions do, seen from outside: one app on a store in memory for each test.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::large_futures, clippy::many_single_char_names)]
+#![allow(clippy::trivially_copy_pass_by_ref, clippy::wildcard_imports)]
+
 #[path = "engine/basics.rs"]
 mod basics;
 #[path = "engine/children.rs"]

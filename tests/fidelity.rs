@@ -1,6 +1,9 @@
 //! Whatever serde can say goes through arguments, step results and typed errors, live and replayed, and comes back
 //! equal; what can't is refused by name.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::float_cmp, clippy::large_futures, clippy::many_single_char_names)]
+#![allow(clippy::trivially_copy_pass_by_ref, clippy::wildcard_imports)]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 #[allow(clippy::wildcard_imports)]

@@ -247,13 +247,13 @@ async fn attempt_once(spec: &BodySpec, scope: Scope, body: &dyn ErasedBody) -> P
     let run = Caught(Scoped::new(scope, future));
     let outcome = match spec.timeout {
         None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
+        Some(limit) => {
+            let Ok(outcome) = tokio::time::timeout(limit, run).await else {
                 let message = format!("an attempt of `{}` took longer than its timeout of {limit:?}", spec.name);
                 return Produced::fault(Error::of(ErrorKind::Timeout, message));
-            }
-        },
+            };
+            outcome
+        }
     };
     outcome.unwrap_or_else(|panic| panicked(spec, &*panic))
 }

@@ -72,6 +72,7 @@ pub(crate) enum Ending {
 }
 
 /// The place of an operation, from its call on.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) key: Key,
@@ -188,6 +189,7 @@ pub(crate) enum Pending {
 }
 
 /// All that changes.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
@@ -195,7 +197,7 @@ pub(crate) struct State {
     ordinals: HashMap<(Kind, Arc<str>, Digest), u32>,
     name_ordinals: HashMap<(Kind, Arc<str>), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
-    pub(crate) recorded: HashMap<(Kind, Key), ()>,
+    pub(crate) recorded: HashSet<(Kind, Key)>,
     pub(crate) offers: Vec<Offerable>,
     pub(crate) cursor: usize,
     /// Rows of the claimed record that haven't had their first turn.
@@ -260,7 +262,7 @@ impl Wake for RootWaker {
 
 impl Execution {
     pub(crate) fn new(engine: Arc<Engine>, function: &'static Function, claimed: Claimed, lane: usize) -> Arc<Self> {
-        let mut recorded = HashMap::new();
+        let mut recorded = HashSet::new();
         let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
             phase: Phase::Replaying,
@@ -412,10 +414,10 @@ pub(crate) fn drop_root(root: Option<Root>) {
     }
 }
 
-fn offerable(row: Row, recorded: &mut HashMap<(Kind, Key), ()>) -> Offerable {
+fn offerable(row: Row, recorded: &mut HashSet<(Kind, Key)>) -> Offerable {
     let what = match row.kind {
         RowKind::Outcome(outcome) => {
-            recorded.insert((family(outcome.kind), outcome.key.clone()), ());
+            recorded.insert((family(outcome.kind), outcome.key.clone()));
             Offered::Recorded(Box::new(outcome))
         }
         RowKind::Arrival { name, payload } => Offered::Arrival { name, payload },
@@ -432,7 +434,7 @@ impl State {
         let name_ordinal = next(self.name_ordinals.entry((kind, name.clone())).or_default());
         let key = Key { name, digest, ordinal };
         let place = self.places.len();
-        let recorded = self.recorded.remove(&(kind, key.clone())).is_some();
+        let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
         self.places.push(Place {
             kind,
