@@ -213,6 +213,8 @@ pub(crate) struct State {
     pub(crate) busy: usize,
     /// Rises with every event: a park check of an older one is void.
     pub(crate) generation: u64,
+    /// A park check is under way: there is never more than one, or they void each other.
+    pub(crate) park_check: bool,
     /// Messages that came with the claim, until replay is over.
     pub(crate) waiting: Vec<Message>,
     /// Messages moved, or being moved, from the inbox into the record.
@@ -279,6 +281,7 @@ impl Execution {
             next_ticket: 0,
             busy: 0,
             generation: 0,
+            park_check: false,
             waiting: claimed.inbox,
             moved: HashSet::new(),
             watching: HashMap::new(),
