@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 // The README shows what follows.
 // readme: begin
@@ -35,6 +37,33 @@ async fn the_calls_of_the_readme_do_what_it_says() {
     let other = approve("order-43".into()).id("approval-42").await.unwrap_err();
     assert_eq!(other.kind(), outlast::ErrorKind::Conflict);
     running.shutdown().await;
+}
+
+/// The README's first program, in a folder of its own.
+fn hello(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
+    command.args(["call", "greet", r#"{"name": "Ann"}"#, "--id", "ann"]).current_dir(folder);
+    command.env_remove("OUTLAST_STORE").env("RUST_LOG", "off");
+    command
+}
+
+#[test]
+fn the_first_program_goes_on_after_a_kill() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut first = hello(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "hello, Ann");
+    // The greeting is recorded a moment after it was said; the second one comes five seconds later.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(told.next().is_none(), "it had gone on before it was killed");
+
+    let second = hello(folder.path()).output().unwrap();
+    let (out, err) = (String::from_utf8(second.stdout).unwrap(), String::from_utf8(second.stderr).unwrap());
+    assert!(second.status.success(), "{err}");
+    assert_eq!(out, "\"still here, Ann\"\n");
+    assert_eq!(err, "still here, Ann\n", "`hello` was recorded: it isn't said twice");
 }
 
 fn repository() -> &'static Path {
