@@ -59,7 +59,7 @@ pub(crate) use states::States;
 use crate::digest::{Digests, hex};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::function::arguments::Arguments;
+use crate::function::arguments::{Arguments, identity};
 use crate::function::outcome::Produced;
 use crate::function::registry::Registry;
 use crate::function::spec::Function;
@@ -217,8 +217,14 @@ impl Engine {
         .into_terminal())
     }
 
-    /// A result within its limit, or the terminal fault that says it isn't.
-    pub(crate) fn limited(&self, produced: Produced, what: &str) -> Produced {
+    /// A result within its limit, or the terminal fault that says it isn't. Why a secret one can't be recorded isn't
+    /// said: a map's key or a type's own message may give it away.
+    pub(crate) fn limited(&self, produced: Produced, what: &str, secret: bool) -> Produced {
+        let refused = produced.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotRecordable);
+        if secret && refused && matches!(produced.value, Value::Fault(_)) {
+            let message = format!("{what} can't be recorded: it is secret, so why isn't said");
+            return Produced::fault(Error::of(ErrorKind::NotRecordable, message).into_terminal());
+        }
         match self.check_size(produced.value.bytes(), what) {
             Ok(()) => produced,
             Err(error) => Produced::fault(error),
@@ -233,7 +239,7 @@ impl Engine {
         arguments: &Arguments,
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
-        let digest = self.digest(kind, name, &[&plain]);
+        let digest = self.digest(kind, name, &[&identity(&plain)?]);
         self.check_size(&plain, &format!("the arguments of `{name}`"))?;
         Ok((digest, self.stored_arguments(name, arguments, plain)?))
     }

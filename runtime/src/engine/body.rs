@@ -103,11 +103,11 @@ pub(crate) fn after(spec: &BodySpec, produced: Produced, failed: u32, spent: Dur
     let wait = error.retry_after().unwrap_or_else(|| back_off(&spec.retry, failed));
     if attempts >= spec.retry.max_attempts {
         let message = format!("`{}` failed {attempts} times: attempts exhausted", spec.name);
-        return After::Record(exhausted(error, message));
+        return After::Record(exhausted(&hidden(spec, error), message));
     }
     if spent.saturating_add(wait) > spec.retry.limit {
         let message = format!("`{}` failed {attempts} times within {:?}: time exhausted", spec.name, spec.retry.limit);
-        return After::Record(exhausted(error, message));
+        return After::Record(exhausted(&hidden(spec, error), message));
     }
     After::Again(wait, error.clone())
 }
@@ -178,7 +178,8 @@ pub(crate) async fn run(
             attempt_once(&spec, scope, &*body).instrument(span).await
         };
         reach(&execution, place, "after-body");
-        let produced = execution.engine.limited(produced, &format!("the result of `{}`", spec.name));
+        let produced =
+            execution.engine.limited(produced, &format!("the result of `{}`", spec.name), spec.secret_result);
         attempt.spent = attempt.spent.saturating_add(begun.elapsed());
         match after(&spec, produced, attempt.failed, attempt.spent) {
             After::Record(produced) => {
@@ -203,7 +204,7 @@ pub(crate) async fn run(
     }
 }
 
-/// An error's words as they may be kept and logged.
+/// An error's words as they may be kept and logged: attempts and faults aren't sealed.
 pub(crate) fn hidden(spec: &BodySpec, error: &Error) -> Error {
     if spec.secret { Error::of(error.kind(), "•••") } else { error.clone() }
 }

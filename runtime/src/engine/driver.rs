@@ -112,7 +112,8 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
     let function = execution.function;
     let made = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || {
-            let mut input = Input::from_record(&arguments, |sealed| execution.engine.open(sealed, function.name))?;
+            let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
+            let mut input = Input::from_record(&arguments, &function.secret, open)?;
             (function.start)(&mut input)
         })
     }));

@@ -16,8 +16,9 @@ use crate::store::{End, Finished, Message, MessageBody, Value, Write};
 
 /// The function has returned.
 pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
-    let produced = execution.engine.limited(produced, &format!("the result of `{}`", execution.function.name));
-    let value = execution.engine.seal_result(produced.value, execution.function.secret.result, execution.function.name);
+    let (name, secret) = (execution.function.name, execution.function.secret.result);
+    let produced = execution.engine.limited(produced, &format!("the result of `{name}`"), secret);
+    let value = execution.engine.seal_result(produced.value, secret, name);
     let end = if matches!(value, Value::Ok(_)) { End::Succeeded } else { End::Failed };
     let mut state = execution.state.held();
     state.abort_all();

@@ -136,7 +136,7 @@ impl Judge {
             match run.await {
                 Ok(produced) => {
                     let name = format!("the result of `{}`", self.spec.name);
-                    self.judge(self.execution.engine.limited(produced, &name))
+                    self.judge(self.execution.engine.limited(produced, &name, self.spec.secret_result))
                 }
                 Err(panic) => {
                     let message = super::body::panic_message(&*panic).to_owned();
