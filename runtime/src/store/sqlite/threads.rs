@@ -29,15 +29,30 @@ impl Stop {
     }
 }
 
-fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    let started = std::thread::Builder::new().name(name.into()).spawn(run);
+/// A thread of the store is there, until this is dropped.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+/// Starts a thread of the store. What `run` owns is dropped before the thread counts as gone.
+pub(super) fn start(shared: &Arc<Shared>, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    shared.running.send_modify(|running| *running += 1);
+    let running = Running(shared.clone());
+    let started = std::thread::Builder::new().name(name.into()).spawn(move || {
+        let _running = running;
+        run();
+    });
     started.map(drop).map_err(|error| Failure::Io(format!("a thread can't be started: {error}")))
 }
 
 /// Heartbeats, on a thread that no code of the user's runs on.
-pub(super) fn beat(liveness: &Arc<Liveness>, stop: &Arc<Stop>) -> Result<(), Failure> {
+pub(super) fn beat(liveness: &Arc<Liveness>, shared: &Arc<Shared>, stop: &Arc<Stop>) -> Result<(), Failure> {
     let (liveness, stop) = (liveness.clone(), stop.clone());
-    start("outlast-heartbeat", move || {
+    start(shared, "outlast-heartbeat", move || {
         while !stop.wait(liveness.interval()) {
             liveness.beat();
         }
@@ -52,8 +67,8 @@ pub(super) fn watch_others(
     stop: &Arc<Stop>,
 ) -> Result<(), Failure> {
     let connection = open::reader(store)?;
-    let (shared, stop) = (shared.clone(), stop.clone());
-    start("outlast-watch", move || {
+    let (watched, stop) = (shared.clone(), stop.clone());
+    start(shared, "outlast-watch", move || {
         let version = || -> rusqlite::Result<i64> {
             connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
         };
@@ -63,7 +78,7 @@ pub(super) fn watch_others(
             if let Ok(now) = version()
                 && last.replace(now) != Some(now)
             {
-                shared.bump();
+                watched.bump();
             }
         }
     })

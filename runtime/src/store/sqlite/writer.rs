@@ -16,8 +16,8 @@ use super::failure::Failure;
 use super::gate::Gate;
 use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed, open, schema};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Shared, closed, open, schema, threads};
+use crate::error::Result;
 use crate::store::Refused;
 #[cfg(feature = "crash-points")]
 use crate::store::Write;
@@ -25,6 +25,9 @@ use crate::store::Write;
 /// The wait after the first failure; doubled up to [`LONGEST_WAIT`], so that work goes on within 2 s of a return.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// How long the writer waits for the other threads before it closes the file.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The writer.
 struct Writer {
@@ -54,6 +57,15 @@ impl Writer {
     /// Runs until the store is closed and all is written.
     fn run(mut self) {
         let _ended = Ended(self.shared.clone());
+        self.work();
+        // The last connection to close moves the log into the file; one that only reads can't.
+        let begun = Instant::now();
+        while *self.shared.running.borrow() > 1 && begun.elapsed() < LAST_WAIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn work(&mut self) {
         let mut wait = FIRST_WAIT;
         let mut closing = None;
         while self.shared.queue.gather(&mut self.pending) {
@@ -248,13 +260,12 @@ fn label(desk: &mut Desk, command: &Command) -> String {
     }
 }
 
-/// Tells the store that the writer is gone, however it went.
+/// Nothing is taken in without a writer, however it went.
 struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.queue.close();
-        self.0.ended.send_replace(true);
     }
 }
 
@@ -265,6 +276,7 @@ pub(super) fn start(
     runtime: &tokio::runtime::Handle,
 ) -> Result<oneshot::Receiver<Result<[u8; 16]>>> {
     let (reply, ready) = oneshot::channel();
+    let store = shared.clone();
     let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
     let run = move || match open_store(options, shared, runtime) {
         Ok((writer, digest_key)) => {
@@ -275,10 +287,8 @@ pub(super) fn start(
         }
         Err(error) => drop(reply.send(Err(error))),
     };
-    let started = std::thread::Builder::new().name("outlast-writer".into()).spawn(run);
-    started
-        .map(|_| ready)
-        .map_err(|error| Error::of(ErrorKind::Unavailable, format!("the store's thread can't be started: {error}")))
+    threads::start(&store, "outlast-writer", run).map_err(|failure| failure.error(&store.file))?;
+    Ok(ready)
 }
 
 fn open_store(

@@ -204,17 +204,42 @@ async fn a_closed_store_that_cannot_be_written_tells_its_owners() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_are_undone_with_their_group() {
     let shop = Shop::open().await;
-    let claimed = shop.case.owned("a").await.unwrap();
+    let (first, second) = (shop.case.owned("a").await.unwrap(), shop.case.owned_call(call("b", 2)).await.unwrap());
     shop.disk(true);
-    // The end is in a group that fails; until it commits, the claim stands.
+    // The end fits, and is rolled back with the row that doesn't: the claim stands until it commits.
     let ledger = Arc::new(Ledger::default());
-    shop.submit(&claimed, large(0), &ledger, 0);
-    shop.submit(&claimed, Write::End(succeeded(1)), &ledger, 1);
-    shop.submit(&claimed, step("late", 1), &ledger, 2);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    let turn = std::fs::File::open(shop.directory.path().join("shop.db-turn")).unwrap();
+    turn.lock().unwrap();
+    shop.submit(&first, Write::End(succeeded(1)), &ledger, 0);
+    shop.submit(&second, large(1), &ledger, 1);
+    shop.submit(&first, step("late", 1), &ledger, 2);
+    turn.unlock().unwrap();
+    eventually("a group fails", || async { Ok(shop.store.shared.health.lock().unwrap().is_some()) }).await.unwrap();
     assert_eq!(ledger.so_far(), 0);
     shop.disk(false);
     let told = ledger.told(3).await;
-    assert!(told[0].1.is_ok() && told[1].1.is_ok());
+    assert!(told[0].1.is_ok() && told[1].1.is_ok(), "{told:?}");
     assert_eq!(told[2].1, Err(Refused::Fenced));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_leaves_is_fenced_within_the_group() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let turn = std::fs::File::open(shop.directory.path().join("shop.db-turn")).unwrap();
+    turn.lock().unwrap();
+    // One before, so that the writer waits for its turn and the rest gathers for one group.
+    let ledger = Arc::new(Ledger::default());
+    shop.submit(&claimed, step("one", 1), &ledger, 0);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut leaving = shop.store.leave(&shop.case.worker);
+    let waiting = futures::poll!(&mut leaving);
+    assert!(waiting.is_pending());
+    shop.submit(&claimed, step("two", 2), &ledger, 1);
+    turn.unlock().unwrap();
+    leaving.await.unwrap();
+    let told = ledger.told(2).await;
+    assert!(told[0].1.is_ok());
+    assert_eq!(told[1].1, Err(Refused::Fenced));
+    assert_eq!(shop.store.details(id("a")).await.unwrap().unwrap().record.len(), 1);
 }
