@@ -140,7 +140,10 @@ impl<R: Send + 'static> Handle<R> {
             Some(context @ (Context::Transaction(_) | Context::Dropping)) => {
                 Operation::ready(Err(misplaced(&name.replace('.', "`"), Some(&context))))
             }
-            Some(Context::Body(_) | Context::Plain(_)) | None => Operation::direct(ask(super::random::id().into())),
+            Some(Context::Body(_) | Context::Plain(_)) | None => {
+                let (id, asked) = (self.id.clone(), ask(super::random::id().into()));
+                Operation::direct(async move { asked.await.map_err(|error| error.with_execution(&id)) })
+            }
         }
     }
 }

@@ -202,6 +202,8 @@ fn refuse_foreign(path: &Path, migrations: &[&str]) -> Result<(), Fault> {
     // A reader never moves the log of a file that isn't ours into it.
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY)?;
+    // One look: another process may be making the store right now.
+    let _snapshot = connection.unchecked_transaction()?;
     match schema::inspect(&connection, migrations) {
         Ok(Found::Empty | Found::Store(_)) => check_pages(path, &connection),
         Err(Fault::Answer(error)) => Err(error.context(format!("{} can't be opened", path.display())).into()),

@@ -19,8 +19,6 @@ use super::queue::{Answer, Command};
 use super::{Shared, closed, open, schema, threads};
 use crate::error::Result;
 use crate::store::Refused;
-#[cfg(feature = "crash-points")]
-use crate::store::Write;
 
 /// The wait after the first failure; doubled up to [`LONGEST_WAIT`], so that work goes on within 2 s of a return.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
@@ -246,17 +244,11 @@ fn deliver(done: Done) {
 /// The name of a command's crash points.
 #[cfg(feature = "crash-points")]
 fn label(desk: &mut Desk, command: &Command) -> String {
-    let row = std::mem::take(&mut desk.row_label);
-    match command {
-        Command::Owned(submission) => match &submission.write {
-            Write::Row { .. } | Write::Transaction(_) => row.unwrap_or_else(|| "refused".into()),
-            Write::Attempt(attempt) => format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal),
-            Write::End(_) => "end".into(),
-            Write::Release { .. } => "release".into(),
-            Write::Park { .. } => "park".into(),
-        },
-        Command::Asked(request) => request.label().to_owned(),
-        Command::Returned(_) => "returned".into(),
+    match (desk.label.take(), command) {
+        (Some(named), _) => named,
+        (None, Command::Asked(request)) => request.label().to_owned(),
+        (None, Command::Owned(_)) => "refused".into(),
+        (None, Command::Returned(_)) => "returned".into(),
     }
 }
 
