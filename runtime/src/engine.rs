@@ -28,6 +28,8 @@ mod signal;
 mod sleep;
 mod states;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transaction;
 pub(crate) mod view;
