@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::driver::Closing;
-use super::execution::{Child, Execution};
+use super::execution::{Child, Execution, State};
 use super::held::Held;
 use super::inbox;
 use super::lane::Event;
@@ -19,12 +19,12 @@ pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
 }
 
 /// Creates a child, or joins what stands under its id; repeated until the store answers.
-pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, wait: bool) {
+///
+/// The message is the one that announces its end, where that is waited for.
+pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, message: Option<Arc<str>>) {
     let engine = execution.engine.clone();
-    if wait {
-        let message = watch_for(&execution, place);
-        new.watcher = Some(Watcher { execution: execution.id.clone(), message });
-    }
+    let wait = message.is_some();
+    new.watcher = message.map(|message| Watcher { execution: execution.id.clone(), message });
     let created = loop {
         match engine.store.create(new.clone()).await {
             Ok(created) => break created,
@@ -56,8 +56,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: New
 }
 
 /// Waits for the end of an execution that is there.
-pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId) {
-    let message = watch_for(&execution, place);
+pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId, message: Arc<str>) {
     let watcher = Watcher { execution: execution.id.clone(), message };
     loop {
         match execution.engine.store.watch(of.clone(), watcher.clone()).await {
@@ -68,8 +67,9 @@ pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: Execution
     }
 }
 
-fn watch_for(execution: &Execution, place: usize) -> Arc<str> {
-    let mut state = execution.state.held();
+/// Which message a place waits for. Known before the inbox is looked at: what came while nobody ran the execution would
+/// else find nobody waiting, and be lost.
+pub(crate) fn watch_for(state: &mut State, place: usize) -> Arc<str> {
     let message = message_id(state.places[place].kind, &state.places[place].key);
     state.watching.insert(message.clone(), place);
     message

@@ -54,11 +54,13 @@ impl Launch {
                 execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
             }
             Self::Child { new, wait } => {
-                let run = child::create(execution.clone(), place, *new, wait);
+                let message = wait.then(|| child::watch_for(state, place));
+                let run = child::create(execution.clone(), place, *new, message);
                 spawn(execution, state, place, run);
             }
             Self::Watch(of) => {
-                let run = child::watch(execution.clone(), place, of);
+                let message = child::watch_for(state, place);
+                let run = child::watch(execution.clone(), place, of, message);
                 spawn(execution, state, place, run);
             }
             Self::Request(request) => {

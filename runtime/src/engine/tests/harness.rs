@@ -143,7 +143,15 @@ impl World {
     }
 
     /// Runs a function on from the first rows of a record, written by a worker that has died since.
-    pub(super) async fn go_on(&self, called: &Called, from: &Ended, rows: usize, plan: Plan, post: Post, dice: &mut Dice) -> Ended {
+    pub(super) async fn go_on(
+        &self,
+        called: &Called,
+        from: &Ended,
+        rows: usize,
+        plan: Plan,
+        post: Post,
+        dice: &mut Dice,
+    ) -> Ended {
         let dead = self.engine.store.register(self.engine.build).await.unwrap();
         let mut new = self.new_execution(called, from.seed);
         new.claim_for = Some(dead.clone());
@@ -207,7 +215,8 @@ impl World {
 
     pub(super) async fn signal(&self, id: &ExecutionId, name: &str, value: u64) {
         let payload = encoding::encode(&value).unwrap();
-        let message = Message { id: crate::engine::new_id().into(), body: MessageBody::Signal { name: name.into(), payload } };
+        let message =
+            Message { id: crate::engine::new_id().into(), body: MessageBody::Signal { name: name.into(), payload } };
         self.engine.store.post(id.clone(), message).await.unwrap();
     }
 
@@ -231,8 +240,7 @@ impl World {
             inbox: Vec::new(),
         };
         let watched = Watched::new(Plan { replay_only: true, ..Plan::default() });
-        let execution =
-            probe::watching(&watched, || Execution::new(self.engine.clone(), called.function, claimed, 0));
+        let execution = probe::watching(&watched, || Execution::new(self.engine.clone(), called.function, claimed, 0));
         driver::handle(&execution, Event::Start);
         watched.runs().pop().unwrap()
     }

@@ -151,10 +151,14 @@ impl Probe {
                 row.stamp = *stamp;
             }
         }
-        let recorded: HashSet<_> = claimed.record.iter().filter_map(|row| match &row.kind {
-            RowKind::Outcome(outcome) => Some((outcome.kind, outcome.key.clone())),
-            RowKind::Arrival { .. } | RowKind::Cancel { .. } | RowKind::Deadline => None,
-        }).collect();
+        let recorded: HashSet<_> = claimed
+            .record
+            .iter()
+            .filter_map(|row| match &row.kind {
+                RowKind::Outcome(outcome) => Some((outcome.kind, outcome.key.clone())),
+                RowKind::Arrival { .. } | RowKind::Cancel { .. } | RowKind::Deadline => None,
+            })
+            .collect();
         let keys = recorded.iter().map(|(kind, key)| engine.idempotency_key(&claimed.id, *kind, key));
         let keys: Vec<_> = keys.collect();
         RECORDED.held().extend(keys.iter().cloned());

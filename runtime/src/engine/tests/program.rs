@@ -52,14 +52,34 @@ pub(super) enum Ends {
 /// An operation.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Leaf {
-    Step { name: u8, argument: Argument, body: Body },
-    Inline { argument: Argument, body: Body },
-    Transaction { argument: Argument, body: Body },
-    Sleep { millis: u8 },
-    Signal { name: u8, timeout: Option<u8> },
-    Child { argument: Argument },
+    Step {
+        name: u8,
+        argument: Argument,
+        body: Body,
+    },
+    Inline {
+        argument: Argument,
+        body: Body,
+    },
+    Transaction {
+        argument: Argument,
+        body: Body,
+    },
+    Sleep {
+        millis: u8,
+    },
+    Signal {
+        name: u8,
+        timeout: Option<u8>,
+    },
+    Child {
+        argument: Argument,
+    },
     /// Started, and then: its result, or its cancellation.
-    Start { argument: Argument, cancel: bool },
+    Start {
+        argument: Argument,
+        cancel: bool,
+    },
     Read,
 }
 
@@ -86,34 +106,71 @@ pub(super) enum Node {
     /// `now`, `random` and `uuid`, each in the trace.
     Draw,
     /// One after the other; the first error ends it if `strict`.
-    Sequence { nodes: Vec<Node>, strict: bool },
+    Sequence {
+        nodes: Vec<Node>,
+        strict: bool,
+    },
     Join(Vec<Node>),
     TryJoin(Vec<Node>),
     JoinAll(Vec<Node>),
     /// More branches than `join_all` polls itself.
-    Crowd { branches: u8, leaf: Leaf },
+    Crowd {
+        branches: u8,
+        leaf: Leaf,
+    },
     /// Taken in the order of their ends; the rest is dropped after so many.
-    Unordered { nodes: Vec<Node>, takes: u8 },
-    Buffered { nodes: Vec<Node>, width: u8 },
+    Unordered {
+        nodes: Vec<Node>,
+        takes: u8,
+    },
+    Buffered {
+        nodes: Vec<Node>,
+        width: u8,
+    },
     /// `tokio::select!` as the macro leaves it.
     Select(Vec<Node>),
     /// `outlast::select!`, of a helper.
     HelperSelect(Vec<Node>),
-    Timeout { node: Box<Node>, millis: u8 },
+    Timeout {
+        node: Box<Node>,
+        millis: u8,
+    },
     /// `select!` over `&mut` in a loop, until all have ended.
     Loop(Vec<Node>),
     SelectAll(Vec<Node>),
     /// Called, polled so often, and awaited after the rest.
-    Early { leaf: Leaf, polls: u8, rest: Box<Node> },
+    Early {
+        leaf: Leaf,
+        polls: u8,
+        rest: Box<Node>,
+    },
     /// Called, polled so often, and dropped.
-    Dropped { leaf: Leaf, polls: u8 },
+    Dropped {
+        leaf: Leaf,
+        polls: u8,
+    },
     /// Called, polled so often, kept while the rest runs, and never awaited.
-    Kept { leaf: Leaf, polls: u8, rest: Box<Node> },
-    Channel { channel: Channel, sender: Box<Node>, receivers: Vec<Node> },
+    Kept {
+        leaf: Leaf,
+        polls: u8,
+        rest: Box<Node>,
+    },
+    Channel {
+        channel: Channel,
+        sender: Box<Node>,
+        receivers: Vec<Node>,
+    },
     /// One outcome feeds several channels, which a `select!` awaits.
-    Feed { leaf: Leaf, ways: u8 },
+    Feed {
+        leaf: Leaf,
+        ways: u8,
+    },
     /// Clones of one `Shared`, each with more behind it, joined or selected.
-    Shared { leaf: Leaf, rest: Vec<Node>, joined: bool },
+    Shared {
+        leaf: Leaf,
+        rest: Vec<Node>,
+        joined: bool,
+    },
     /// Branches that hold one `tokio::sync::Mutex` in turn.
     Locked(Vec<Node>),
     /// A nested async block, boxed and fused.

@@ -45,9 +45,8 @@ fn clock() -> u64 {
 }
 
 fn play_round(seed: u64, cases: u64, rows: &AtomicU64) {
-    let worlds = RUNTIME.block_on(async {
-        [World::open(Duration::from_secs(60)).await, World::open(Duration::from_millis(1)).await]
-    });
+    let worlds = RUNTIME
+        .block_on(async { [World::open(Duration::from_secs(60)).await, World::open(Duration::from_millis(1)).await] });
     let failures: Vec<String> = std::thread::scope(|scope| {
         let lanes = (0..LANES.min(cases)).map(|lane| {
             let worlds = &worlds;

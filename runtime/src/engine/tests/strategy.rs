@@ -49,8 +49,11 @@ fn body() -> impl Strategy<Value = Body> {
         1 => Just(Ends::Failed),
         1 => Just(Ends::Panic),
     ];
-    (0_u8..6, prop_oneof![3 => Just(0_u8), 1 => 1_u8..3], ends)
-        .prop_map(|(yields, millis, ends)| Body { yields, millis, ends })
+    (0_u8..6, prop_oneof![3 => Just(0_u8), 1 => 1_u8..3], ends).prop_map(|(yields, millis, ends)| Body {
+        yields,
+        millis,
+        ends,
+    })
 }
 
 fn step() -> impl Strategy<Value = Leaf> {
