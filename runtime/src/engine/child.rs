@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::driver::Closing;
 use super::execution::{Child, Execution, State};
-use super::held::Held;
 use super::inbox;
 use super::lane::Event;
 use super::worker::RETRY;

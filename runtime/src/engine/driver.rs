@@ -316,9 +316,17 @@ fn quiet(execution: &Arc<Execution>) {
         return;
     }
     let mut state = execution.state.held();
-    if state.phase == Phase::Replaying {
-        state.phase = Phase::Live;
-        tracing::debug!(id = %execution.id, "replayed");
+    match state.phase {
+        Phase::Live => {}
+        Phase::Replaying => {
+            state.phase = Phase::Live;
+            tracing::debug!(id = %execution.id, "replayed");
+        }
+        // The claim was lost while the root was polled: no body may start, and nobody else has the root.
+        Phase::Ending(_) | Phase::Returned | Phase::Ended | Phase::Gone => {
+            drop(state);
+            return drop_root(execution.root.held().take());
+        }
     }
     // rule: bodies start in the order of their places, once every recorded outcome has been offered.
     let mut starting = std::mem::take(&mut state.starting);

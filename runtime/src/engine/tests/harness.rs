@@ -32,7 +32,7 @@ pub(super) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 });
 
 /// How long an execution may take before it counts as stuck.
-const STUCK: Duration = Duration::from_secs(30);
+const STUCK: Duration = Duration::from_secs(5);
 
 /// An engine on a store of its own.
 pub(super) struct World {

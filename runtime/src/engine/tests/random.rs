@@ -73,7 +73,7 @@ fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<
         cases: u32::try_from(cases).unwrap(),
         // Failures come with their seed; what they teach becomes a named test.
         failure_persistence: None,
-        max_shrink_iters: 300,
+        max_shrink_time: 60_000,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
@@ -93,7 +93,10 @@ fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<
                 rows.fetch_add(live.record().len() as u64, Ordering::Relaxed);
                 Ok(())
             }
-            Err(error) => Err(TestCaseError::fail(error)),
+            Err(error) => {
+                eprintln!("failed, and now made smaller: {error}");
+                Err(TestCaseError::fail(error))
+            }
         }
     });
     match played {
