@@ -135,8 +135,10 @@ impl World {
         let new = self.new_execution(called, dice.roll());
         let (id, seed) = (new.id.clone(), new.seed);
         let watched = probe::watch(&id, plan);
+        let created = self.engine.store.create(new).await.unwrap();
+        // Waiting begins before the execution can end.
         let waiting = self.engine.wait_for(&id);
-        if let Created::New(Some(claimed)) = self.engine.store.create(new).await.unwrap() {
+        if let Created::New(Some(claimed)) = created {
             self.engine.adopt(*claimed);
         }
         self.end(id, seed, &watched, waiting, post, dice).await
@@ -160,8 +162,8 @@ impl World {
         let started = from.details.summary.started.unwrap();
         let stamps = Some((started, record.iter().map(|row| row.stamp).collect()));
         let watched = probe::watch(&id, Plan { stamps, ..plan });
-        let waiting = self.engine.wait_for(&id);
         self.engine.store.create(new).await.unwrap();
+        let waiting = self.engine.wait_for(&id);
         for row in record {
             self.engine.store.submit(Submission {
                 execution: id.clone(),

@@ -77,7 +77,7 @@ fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let cases = (strategy::program(24), any::<u64>());
+    let cases = (strategy::program(), any::<u64>());
     let played = runner.run(&cases, |(program, chance)| {
         let mut dice = Dice(chance);
         let number = dice.roll() >> 1;

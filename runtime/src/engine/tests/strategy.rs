@@ -5,10 +5,17 @@ use proptest::prelude::*;
 
 use super::program::{Argument, Body, Channel, Ends, Leaf, Node};
 
-/// A program of up to so many parts.
-pub(super) fn program(parts: u32) -> impl Strategy<Value = Node> {
+/// A program: a few parts, each of up to some twenty nodes.
+pub(super) fn program() -> impl Strategy<Value = Node> {
+    (vec(part(), 1..5), prop::bool::weighted(0.3)).prop_map(|(nodes, joined)| match joined {
+        true => Node::JoinAll(nodes),
+        false => Node::Sequence { nodes, strict: false },
+    })
+}
+
+fn part() -> impl Strategy<Value = Node> {
     let leaf = prop_oneof![8 => leaf().prop_map(Node::Leaf), 1 => Just(Node::Draw)];
-    leaf.prop_recursive(5, parts, 4, |inner| {
+    leaf.prop_recursive(5, 24, 4, |inner| {
         let some = |from, to| vec(inner.clone(), from..=to);
         let one = || inner.clone().prop_map(Box::new);
         prop_oneof![
