@@ -1,7 +1,8 @@
 //! Runs a durable function on a store in memory, lets its worker die, replays it, and compares.
 //!
 //! What must hold for two runs of the same execution: up to the turn of every row that both had, they are the same, to
-//! the last call, take and note; and a run that stands still has gone no further than another one goes without more rows.
+//! the last call, take, note and poll; and a run that stands still has gone no further than another one goes without more
+//! rows.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
@@ -321,10 +322,10 @@ fn tail(ended: &Ended) -> String {
 /// Two runs are the same up to the turn of each row that both had, and the one with fewer rows stands there.
 fn same_way(one: &Run, other: &Run) -> Result<(), String> {
     let rows = one.turns.len().min(other.turns.len());
-    let end = |run: &Run| run.turns.get(rows).copied().unwrap_or(run.trace.len());
+    let end = |run: &Run| run.turns.get(rows).map_or(run.trace.len(), |turn| turn.words);
     check_to(one, other, rows)?;
     if end(one) != end(other) || one.trace[..end(one)] != other.trace[..end(other)] {
-        return Err(difference(one, other, &format!("after {rows} rows")));
+        return Err(difference(one, other, rows));
     }
     Ok(())
 }
@@ -337,18 +338,20 @@ fn check_from(live: &Run, replayed: &Run, rows: usize) -> Result<(), String> {
 
 fn check_to(one: &Run, other: &Run, rows: usize) -> Result<(), String> {
     let same = one.trace.iter().zip(&other.trace).take_while(|(a, b)| a == b).count();
-    match (0..rows).find(|row| one.turns[*row] != other.turns[*row] || one.turns[*row] > same) {
-        Some(row) => Err(difference(one, other, &format!("at the turn of row {row}"))),
+    match (0..rows).find(|row| one.turns[*row] != other.turns[*row] || one.turns[*row].words > same) {
+        Some(row) => Err(difference(one, other, row)),
         None => Ok(()),
     }
 }
 
-fn difference(one: &Run, other: &Run, place: &str) -> String {
+fn difference(one: &Run, other: &Run, row: usize) -> String {
     let at = one.trace.iter().zip(&other.trace).position(|(a, b)| a != b);
     let at = at.unwrap_or_else(|| one.trace.len().min(other.trace.len()));
     let before = &one.trace[at.saturating_sub(4)..at];
     format!(
-        "the way differs {place}, in step {at}: {:?} and then {:?} ({:?}); after {before:?}",
+        "the way differs before the turn of row {row} ({:?} and {:?}), in step {at}: {:?} and then {:?} ({:?}); after {before:?}",
+        one.turns.get(row),
+        other.turns.get(row),
         one.trace.get(at),
         other.trace.get(at),
         other.came,

@@ -43,13 +43,20 @@ pub(crate) enum Came {
     Fault(String),
 }
 
+/// How far a run is: so many words of its trace, so many polls of its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    pub(crate) words: usize,
+    pub(crate) polls: u64,
+}
+
 /// One claim of an execution.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Run {
     /// Calls, takes and the function's own notes, in order.
     pub(crate) trace: Vec<String>,
-    /// The length of the trace when each row of the record had its first turn.
-    pub(crate) turns: Vec<usize>,
+    /// How far it was when each row of the record had its first turn.
+    pub(crate) turns: Vec<Turn>,
     /// What was recorded when it was claimed.
     pub(crate) recorded: HashSet<(Kind, Key)>,
     /// What was started.
@@ -192,7 +199,7 @@ impl Probe {
 
     /// A row has its first turn.
     pub(crate) fn turn(&self) {
-        self.add(|run| run.turns.push(run.trace.len()));
+        self.add(|run| run.turns.push(Turn { words: run.trace.len(), polls: run.polls }));
     }
 
     pub(crate) fn polled(&self) {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all, select_all};
@@ -175,6 +176,8 @@ pub(super) enum Node {
     Locked(Vec<Node>),
     /// A nested async block, boxed and fused.
     Nested(Box<Node>),
+    /// A future that looks at what is in it at every second poll, and wakes itself for that.
+    Hesitant(Box<Node>),
 }
 
 static PROGRAMS: LazyLock<Mutex<HashMap<u64, Arc<Node>>>> = LazyLock::new(Mutex::default);
@@ -419,6 +422,7 @@ fn run(node: &Node, last: u64) -> BoxFuture<'_, Came> {
                 let block = async { async { run(node, last).await }.await };
                 Box::pin(block.fuse()).await
             }
+            Node::Hesitant(node) => Hesitant { inside: run(node, last), looks: false }.await,
         }
     })
 }
@@ -550,6 +554,25 @@ impl Early {
             Some(came) => came,
             None => (&mut self.operation).await,
         }
+    }
+}
+
+/// Looks at what is in it at every second poll, and wakes itself for that.
+pub(super) struct Hesitant<F> {
+    pub(super) inside: F,
+    pub(super) looks: bool,
+}
+
+impl<F: Future + Unpin> Future for Hesitant<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.looks = !self.looks;
+        if self.looks {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.inside).poll(cx)
     }
 }
 

@@ -14,7 +14,7 @@ use super::program;
 use super::strategy;
 
 /// Programs in flight at a time: most of their time is waiting.
-const LANES: u64 = 16;
+const LANES: u64 = 32;
 /// Programs after which the stores begin anew, so that memory stays bounded.
 const ROUND: u64 = 2_000;
 

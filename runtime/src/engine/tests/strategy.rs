@@ -41,6 +41,7 @@ fn part() -> impl Strategy<Value = Node> {
                 .prop_map(|(leaf, rest, joined)| Node::Shared { leaf, rest, joined }),
             1 => some(2, 3).prop_map(Node::Locked),
             1 => one().prop_map(Node::Nested),
+            1 => one().prop_map(Node::Hesitant),
         ]
     })
 }
