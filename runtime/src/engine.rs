@@ -28,6 +28,8 @@ mod signal;
 mod sleep;
 mod states;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transaction;
 pub(crate) mod view;
@@ -162,8 +164,10 @@ impl Engine {
         };
         let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.count();
         let execution = Execution::new(self.clone(), function, claimed, lane);
-        if let Some(old) = self.live.held().insert(execution.id.clone(), execution.clone()) {
-            old.state.held().phase = execution::Phase::Gone;
+        let old = self.live.held().insert(execution.id.clone(), execution.clone());
+        if let Some(old) = old {
+            // Claimed again, so the claim before is lost: its bodies end, its root goes.
+            old.abandon();
         }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);

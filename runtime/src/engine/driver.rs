@@ -59,6 +59,12 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
             return;
         }
     }
+    #[cfg(test)]
+    let dies = execution.state.held().probe.dies();
+    #[cfg(test)]
+    if dies == Some(false) {
+        return super::tests::probe::die(execution);
+    }
     match event {
         Event::Start => start(execution),
         Event::Committed(ticket, result) => committed(execution, ticket, result),
@@ -68,6 +74,10 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
         Event::Inbox(messages) => inbox::move_into_record(execution, messages),
         Event::Foreign => foreign(execution),
         Event::Closing(closing) => ending::go_on(execution, closing),
+    }
+    #[cfg(test)]
+    if dies == Some(true) {
+        super::tests::probe::die(execution);
     }
 }
 
@@ -305,16 +315,30 @@ fn panicked(execution: &Execution, panic: &(dyn std::any::Any + Send)) -> Error 
 
 /// Nothing is left to offer: replay is over, and what is wanted starts.
 fn quiet(execution: &Arc<Execution>) {
+    #[cfg(test)]
+    if super::tests::probe::stops(execution) {
+        return;
+    }
     let mut state = execution.state.held();
-    if state.phase == Phase::Replaying {
-        state.phase = Phase::Live;
-        tracing::debug!(id = %execution.id, "replayed");
+    match state.phase {
+        Phase::Live => {}
+        Phase::Replaying => {
+            state.phase = Phase::Live;
+            tracing::debug!(id = %execution.id, "replayed");
+        }
+        // The claim was lost while the root was polled: no body may start, and nobody else has the root.
+        Phase::Ending(_) | Phase::Returned | Phase::Ended | Phase::Gone => {
+            drop(state);
+            return drop_root(execution.root.held().take());
+        }
     }
     // rule: bodies start in the order of their places, once every recorded outcome has been offered.
     let mut starting = std::mem::take(&mut state.starting);
     starting.sort_by_key(|(place, _)| *place);
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
+            #[cfg(test)]
+            state.probe.started(state.places[place].kind, &state.places[place].key);
             launch.start(execution, &mut state, place);
         }
     }
@@ -385,6 +409,8 @@ fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskCo
     // What the function logs while it replays has been logged before.
     let _silent = replaying.then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
     loop {
+        #[cfg(test)]
+        execution.state.held().probe.polled();
         execution.waker.own.store(false, Ordering::Relaxed);
         // rule: the root is polled outside tokio's cooperative budget.
         let mut unbudgeted = std::pin::pin!(tokio::task::unconstrained(root.as_mut()));
@@ -400,13 +426,23 @@ fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskCo
 impl State {
     /// Adds a committed outcome behind all others.
     pub(crate) fn offer(&mut self, stamp: Stamp, what: Offered) {
-        self.offers.push(super::execution::Offerable { stamp, fresh: false, what });
+        self.offers.push(super::execution::Offerable {
+            stamp,
+            #[cfg(test)]
+            turned: false,
+            fresh: false,
+            what,
+        });
     }
 
     /// Makes the next outcome available, in order.
     fn next(&mut self, execution: &Execution) -> Next {
         while self.cursor < self.offers.len() {
             let cursor = self.cursor;
+            #[cfg(test)]
+            if !std::mem::replace(&mut self.offers[cursor].turned, true) {
+                self.probe.turn();
+            }
             if std::mem::take(&mut self.offers[cursor].fresh) {
                 self.unoffered -= 1;
                 if let Err(error) = self.first_turn(execution, cursor) {
@@ -558,6 +594,8 @@ impl State {
         self.now = self.now.max(self.offers[self.cursor].stamp);
         self.places[place].taken = true;
         self.abort(place);
+        #[cfg(test)]
+        self.probe.took(self.places[place].kind, &self.places[place].key, &standing.what);
         Some(standing.what)
     }
 }

@@ -128,6 +128,8 @@ pub(crate) enum Activity {
 #[derive(Debug)]
 pub(crate) struct Offerable {
     pub(crate) stamp: Stamp,
+    #[cfg(test)]
+    pub(crate) turned: bool,
     /// Read from the record at the claim, and not yet offered.
     pub(crate) fresh: bool,
     pub(crate) what: Offered,
@@ -236,6 +238,8 @@ pub(crate) struct State {
     pub(crate) closing_children: bool,
     pub(crate) last_operation: Option<usize>,
     pub(crate) drifted: Vec<usize>,
+    #[cfg(test)]
+    pub(crate) probe: super::tests::probe::Probe,
 }
 
 /// Wakes the root: on the thread that polls it this is an offer at work; from elsewhere it is a foreign future.
@@ -262,6 +266,12 @@ impl Wake for RootWaker {
 
 impl Execution {
     pub(crate) fn new(engine: Arc<Engine>, function: &'static Function, claimed: Claimed, lane: usize) -> Arc<Self> {
+        #[cfg(test)]
+        let (claimed, probe) = {
+            let mut claimed = claimed;
+            let probe = super::tests::probe::Probe::of(&engine, &mut claimed);
+            (claimed, probe)
+        };
         let mut recorded = HashSet::new();
         let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
@@ -297,6 +307,8 @@ impl Execution {
             closing_children: false,
             last_operation: None,
             drifted: Vec::new(),
+            #[cfg(test)]
+            probe,
         };
         let waker = Arc::new(RootWaker {
             own: AtomicBool::new(false),
@@ -424,7 +436,13 @@ fn offerable(row: Row, recorded: &mut HashSet<(Kind, Key)>) -> Offerable {
         RowKind::Cancel { reason } => Offered::Cancel { reason },
         RowKind::Deadline => Offered::Deadline,
     };
-    Offerable { stamp: row.stamp, fresh: true, what }
+    Offerable {
+        stamp: row.stamp,
+        #[cfg(test)]
+        turned: false,
+        fresh: true,
+        what,
+    }
 }
 
 impl State {
@@ -434,6 +452,8 @@ impl State {
         let name_ordinal = next(self.name_ordinals.entry((kind, name.clone())).or_default());
         let key = Key { name, digest, ordinal };
         let place = self.places.len();
+        #[cfg(test)]
+        self.probe.called(kind, &key);
         let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
         self.places.push(Place {

@@ -1,0 +1,1 @@
+//! The shortest function for each way of getting the rule wrong.
