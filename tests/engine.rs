@@ -48,9 +48,9 @@ impl Count {
 /// Waits until an execution has this status; a minute is for ever.
 async fn until(app: &Running, id: &str, status: &str) -> outlast::Execution {
     for _ in 0..6_000 {
-        let details = app.execution(id).details().await.unwrap();
-        if details.status().name() == status {
-            return details;
+        match app.execution(id).details().await {
+            Ok(details) if details.status().name() == status => return details,
+            _ => {}
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -277,6 +277,8 @@ pub(crate) fn advance(execution: &Arc<Execution>) {
 /// Polls the root: for the first time if `first`, then for each offer, until it is quiet.
 fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
+    let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
+    let in_span = span.enter();
     let progress = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
     }));
@@ -284,6 +286,7 @@ fn run(execution: &Arc<Execution>, first: bool) {
         Ok(progress) => progress,
         Err(panic) => Progress::Fault(panicked(execution, &*panic)),
     };
+    drop(in_span);
     match progress {
         Progress::Quiet => {
             *execution.root.held() = Some(root);
@@ -405,9 +408,9 @@ fn take_fault(execution: &Execution) -> Option<Error> {
 
 /// One offer, one round: again while the poll itself woke the root.
 fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskContext<'_>) -> Option<Produced> {
-    let replaying = execution.state.held().unoffered > 0;
-    // What the function logs while it replays has been logged before.
-    let _silent = replaying.then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
+    let _silent = execution
+        .is_repeating()
+        .then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
     loop {
         #[cfg(test)]
         execution.state.held().probe.polled();

@@ -338,6 +338,14 @@ impl Execution {
         self.state.held().now
     }
 
+    /// Whether what the function logs in the next poll has been logged before. An execution that was parked, or given
+    /// back, had been quiet: all of its replay is a repetition. After a crash nobody knows whether the last outcome had
+    /// been offered: what follows it is logged, perhaps again.
+    pub(crate) fn is_repeating(&self) -> bool {
+        let state = self.state.held();
+        state.unoffered > 0 || (state.phase == Phase::Replaying && self.epoch.0 > 1 && state.crashes == 0)
+    }
+
     /// Hands an event to the lane.
     pub(crate) fn send(self: &Arc<Self>, event: Event) {
         self.engine.lanes.send(self.clone(), event);
