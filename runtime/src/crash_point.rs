@@ -2,7 +2,7 @@
 //!
 //! Only in builds with the feature `crash-points`. The names are `LABEL:before-commit` and `LABEL:after-commit`, where the
 //! label says the write: `NAME#ORDINAL` for an operation's outcome, `arrival NAME`, `cancel`, `deadline` for other rows,
-//! `attempt NAME#ORDINAL`, `end`, `release`, `park`; `create`, `claim`, `inbox signal` (`cancel`, `ended`), `resume`,
+//! `attempt NAME#ORDINAL`, `end`, `release`, `park`, `refused` for an owner's write that changed nothing; `create`, `claim`, `inbox signal` (`cancel`, `ended`), `resume`,
 //! `register`, `leave`, `sweep`, `data`, `purge` for requests.
 
 use std::fs::{File, OpenOptions};

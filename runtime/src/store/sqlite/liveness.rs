@@ -140,7 +140,11 @@ impl Liveness {
         };
         match file.try_lock() {
             Ok(()) => Ok(Found::Dead),
-            Err(TryLockError::WouldBlock) => Ok(read_beat(&mut file)?.map_or(Found::Alive, |beat| self.judge(&beat))),
+            // A heartbeat that can't be read says nothing, and the lock says that it lives.
+            Err(TryLockError::WouldBlock) => {
+                let beat = read_beat(&mut file).ok().flatten();
+                Ok(beat.map_or(Found::Alive, |beat| self.judge(&beat)))
+            }
             Err(TryLockError::Error(error)) => Err(error),
         }
     }

@@ -246,3 +246,37 @@ async fn a_worker_that_leaves_is_fenced_within_the_group() {
     assert_eq!(told[1].1, Err(Refused::Fenced));
     assert_eq!(shop.store.details(id("a")).await.unwrap().unwrap().record.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_moved_away_is_not_written_to() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let (path, away) = (shop.directory.path().join("shop.db"), shop.directory.path().join("away.db"));
+    std::fs::rename(&path, &away).unwrap();
+    let ledger = Arc::new(Ledger::default());
+    shop.submit(&claimed, step("one", 1), &ledger, 0);
+    told_in_time(shop.store.create(call("b", 2)), "moved or removed").await;
+    std::fs::copy(&away, &path).unwrap();
+    told_in_time(shop.store.create(call("b", 2)), "another file was put in its place").await;
+    assert_eq!(ledger.so_far(), 0);
+    std::fs::rename(&away, &path).unwrap();
+    assert!(ledger.told(1).await[0].1.is_ok(), "it is back");
+}
+
+/// An owner that panics.
+struct Clumsy;
+
+impl crate::store::Owner for Clumsy {
+    fn committed(self: Arc<Self>, _: u64, _: Result<crate::store::Committed, Refused>) {
+        std::panic::resume_unwind(Box::new("dropped it"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_panics_harms_nobody_else() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let (execution, epoch) = (claimed.id.clone(), claimed.epoch);
+    shop.store.submit(Submission { execution, epoch, write: step("one", 1), owner: Arc::new(Clumsy), ticket: 0 });
+    assert_eq!(shop.case.must(&claimed, step("two", 2)).await.unwrap().seq, Some(1));
+}
