@@ -57,7 +57,7 @@ pub(super) async fn a_creation_can_claim_at_once(case: Case) -> Result<()> {
 }
 
 pub(super) async fn a_later_start_is_kept(case: Case) -> Result<()> {
-    let start = Stamp::now().after(Duration::from_millis(300));
+    let start = Stamp::now().after(Duration::from_millis(1500));
     let new = NewExecution {
         not_before: Some(start),
         timeout: Some(Duration::from_secs(1)),

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::failure::Failure;
 use super::liveness::Liveness;
 use super::{Shared, open};
@@ -68,18 +70,20 @@ pub(super) fn watch_others(
 ) -> Result<(), Failure> {
     let connection = open::reader(store)?;
     let (watched, stop) = (shared.clone(), stop.clone());
+    // The first look comes before the thread: what is committed from now on is seen.
+    let mut last = version(&connection).ok();
     start(shared, "outlast-watch", move || {
-        let version = || -> rusqlite::Result<i64> {
-            connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-        };
-        let mut last = version().ok();
         while !stop.wait(poll) {
             // A look that fails is made again; what it missed shows in the next one.
-            if let Ok(now) = version()
+            if let Ok(now) = version(&connection)
                 && last.replace(now) != Some(now)
             {
                 watched.bump();
             }
         }
     })
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }

@@ -4,6 +4,7 @@
 //! again: owners' writes stay in order at the front until they are in, and never hear of it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::gate::Gate;
+use super::open::Identity;
 use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
 use super::{Shared, closed, open, schema, threads};
@@ -32,7 +34,7 @@ struct Writer {
     desk: Desk,
     shared: Arc<Shared>,
     /// None for a store in memory.
-    gate: Option<Gate>,
+    gate: Option<(Gate, Identity)>,
     clock: Arc<dyn Clock>,
     /// A group ends after the command that passes it.
     budget: Duration,
@@ -127,7 +129,10 @@ impl Writer {
         #[cfg(test)]
         self.limit_pages()?;
         let turn = match &self.gate {
-            Some(gate) => Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?),
+            Some((gate, identity)) => {
+                identity.check()?;
+                Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?)
+            }
             None => None,
         };
         let mut done = Vec::with_capacity(self.pending.len().min(self.most));
@@ -147,7 +152,10 @@ impl Writer {
             self.shared.bump();
         }
         for done in done {
-            deliver(done);
+            // An owner that panics must not take the store with it.
+            if catch_unwind(AssertUnwindSafe(|| deliver(done))).is_err() {
+                tracing::error!("an owner panicked when it was told of a commit");
+            }
         }
         Ok(())
     }
@@ -190,7 +198,7 @@ impl Writer {
                 match run(desk, &mut command) {
                     Ok(answer) => done.push(Done {
                         #[cfg(feature = "crash-points")]
-                        label: label(desk, &command),
+                        label: label(desk, &command, &answer),
                         command,
                         answer,
                     }),
@@ -243,8 +251,12 @@ fn deliver(done: Done) {
 
 /// The name of a command's crash points.
 #[cfg(feature = "crash-points")]
-fn label(desk: &mut Desk, command: &Command) -> String {
-    match (desk.label.take(), command) {
+fn label(desk: &mut Desk, command: &Command, answer: &Answer) -> String {
+    let named = desk.label.take();
+    if let Answer::Owned(Err(_)) = answer {
+        return "refused".into();
+    }
+    match (named, command) {
         (Some(named), _) => named,
         (None, Command::Asked(request)) => request.label().to_owned(),
         (None, Command::Owned(_)) => "refused".into(),
@@ -292,7 +304,7 @@ fn open_store(
     let (connection, gate) = match &options.place {
         Place::File(path) => {
             let opened = open::file(path, schema::MIGRATIONS, now)?;
-            (opened.connection, Some(opened.gate))
+            (opened.connection, Some((opened.gate, opened.identity)))
         }
         Place::Memory => (open::memory(now)?, None),
     };
