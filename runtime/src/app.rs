@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::store::Store;
 mod executions;
 mod place;
 
+#[cfg(feature = "cli")]
+pub(crate) use executions::CallOptions;
 pub use executions::{AnyHandle, Execution};
 
 /// An application: where its data lives, what it depends on.
@@ -186,6 +189,46 @@ impl App {
         Ok(Running { engine })
     }
 
+    /// Does what the process's arguments ask for: the command line of a binary with `#[outlast::main]`. Without a
+    /// command it serves: it runs what is due until Ctrl-C or SIGTERM. `--help` lists the commands.
+    ///
+    /// Help, a version and mistakes in the arguments end the process, as clap does.
+    ///
+    /// # Errors
+    /// What the command came to; `#[outlast::main]` makes exit codes of it, which `--help` lists.
+    #[cfg(feature = "cli")]
+    pub async fn run(self) -> Result<()> {
+        crate::serve::run(self).await
+    }
+
+    /// Opens a store that is there, to look and to ask, without a worker. Nothing is sealed or opened, so a key isn't
+    /// needed.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn look(mut self) -> Result<Running> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        self.settings.worker = false;
+        place::must_be_there(&self.settings.store)?;
+        let store = place::open(&self.settings).await?;
+        let keys = self.key.as_deref().and_then(|key| Keys::from_text(key).ok());
+        let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys);
+        engine.start().await?;
+        Ok(Running { engine })
+    }
+
+    /// The store's URL as it may be shown.
+    #[cfg(feature = "cli")]
+    pub(crate) fn shown_store(&self) -> String {
+        place::shown(&self.settings.store)
+    }
+
+    /// Whether there is a key, and whether it is one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn key_state(&self) -> Option<Result<()>> {
+        self.key.as_deref().map(|key| Keys::from_text(key).map(|_| ()))
+    }
+
     /// The engine, not yet started.
     async fn engine(self) -> Result<(Arc<Engine>, Arc<dyn Store>)> {
         if let Some(error) = self.error {
@@ -260,11 +303,8 @@ where
 }
 
 fn failed(error: &Error) -> ExitCode {
-    // The last word of a program belongs on standard error, whatever becomes of its logs.
-    #[allow(clippy::print_stderr)]
-    {
-        eprintln!("error: {error:?}");
-    }
+    // The last word of a program belongs on standard error, whatever becomes of its logs. Where nobody reads it, so be it.
+    let _ = writeln!(std::io::stderr(), "error: {error:?}");
     ExitCode::from(exit_code(error))
 }
 

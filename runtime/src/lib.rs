@@ -18,6 +18,8 @@ mod engine;
 mod error;
 mod function;
 mod sealing;
+#[cfg(feature = "cli")]
+mod serve;
 mod settings;
 pub mod store;
 

@@ -123,6 +123,7 @@ impl Keys {
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] when the operating system has no random bytes.
+#[cfg(any(feature = "cli", test))]
 pub(crate) fn generate() -> Result<String> {
     Ok(base64(&random::<32>()?))
 }
@@ -199,6 +200,7 @@ fn from_base64(word: &str) -> Option<[u8; 32]> {
     (out.next().is_none() && left_over == 0).then_some(bytes)
 }
 
+#[cfg(any(feature = "cli", test))]
 fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

@@ -1,6 +1,7 @@
 //! Executions by id, whatever their function: what the command line and tests look at.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -8,8 +9,10 @@ use serde_json::Value as Json;
 use super::Running;
 use crate::engine::{self, Engine, view};
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(feature = "cli")]
+use crate::function::spec::Function;
 use crate::store::{
-    Details, ExecutionId, Filter, Finished, Kind, Message, MessageBody, RowKind, Status, Summary, Value,
+    Details, ExecutionId, Filter, Finished, Kind, Message, MessageBody, RowKind, Stamp, Status, Summary, Value,
 };
 
 /// All that is known of an execution: its arguments, its record, its end.
@@ -127,14 +130,24 @@ fn result_of(id: &ExecutionId, finished: Finished) -> Result<Json> {
     match finished.value {
         Value::Ok(_) => Ok(view::value(&finished.value)),
         Value::Fault(bytes) => Err(crate::function::outcome::read_fault(&bytes).with_execution(id)),
-        Value::Err(bytes) => match crate::encoding::decode::<Error>(&bytes) {
-            Ok(error) => Err(error.with_execution(id)),
-            Err(_) => {
-                let json = crate::encoding::view(&bytes).unwrap_or(Json::Null);
-                Err(Error::of(ErrorKind::Failed, json).with_execution(id))
-            }
-        },
+        // The user's own error: ours, or any type, of which only the view is known here.
+        Value::Err(bytes) => {
+            let error = crate::encoding::decode::<Error>(&bytes)
+                .unwrap_or_else(|_| Error::of(ErrorKind::Failed, crate::encoding::view(&bytes).unwrap_or(Json::Null)));
+            Err(error.with_execution(id))
+        }
     }
+}
+
+/// What a call by name can say beside its arguments.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CallOptions<'a> {
+    /// The execution's id.
+    pub(crate) id: Option<&'a str>,
+    /// How much later it starts.
+    pub(crate) after: Option<Duration>,
+    /// How long it may take, in place of the function's own timeout.
+    pub(crate) timeout: Option<Duration>,
 }
 
 impl Running {
@@ -144,15 +157,30 @@ impl Running {
     /// # Errors
     /// No such function, arguments that don't fit, an id that is taken by another call.
     pub async fn call(&self, function: &str, arguments: Json, id: Option<&str>) -> Result<AnyHandle> {
+        self.call_with(function, arguments, CallOptions { id, ..CallOptions::default() }).await
+    }
+
+    /// The same, with all that a call can say.
+    pub(crate) async fn call_with(
+        &self,
+        function: &str,
+        arguments: Json,
+        options: CallOptions<'_>,
+    ) -> Result<AnyHandle> {
         let Some(function) = self.engine.registry.newest(function) else {
             return Err(self.no_function(function));
         };
-        if let Some(id) = id {
+        if let Some(id) = options.id {
             engine::check_name("execution", id)?;
         }
-        let id = ExecutionId(id.map_or_else(|| engine::new_id().into(), Into::into));
+        let id = ExecutionId(options.id.map_or_else(|| engine::new_id().into(), Into::into));
         let (digest, arguments) = self.engine.json_arguments(function, arguments)?;
-        let new = self.engine.new_execution(id.clone(), function, arguments, digest, function.timeout);
+        let timeout = options.timeout.or(function.timeout);
+        let mut new = self.engine.new_execution(id.clone(), function, arguments, digest, timeout);
+        if let Some(after) = options.after {
+            new.not_before = Some(Stamp::now().after(after));
+            new.claim_for = None;
+        }
         engine::create(&self.engine, new).await?;
         Ok(self.execution(id.0))
     }
@@ -166,6 +194,30 @@ impl Running {
                 "no durable function of this binary is called `{name}`: {known} (a crate that is never named isn't linked: `use my_functions as _;`)"
             ),
         )
+    }
+
+    /// The functions of this binary.
+    #[cfg(feature = "cli")]
+    pub(crate) fn functions(&self) -> impl Iterator<Item = &'static Function> + '_ {
+        self.engine.registry.all()
+    }
+
+    /// The newest version of a function.
+    #[cfg(feature = "cli")]
+    pub(crate) fn function(&self, name: &str) -> Option<&'static Function> {
+        self.engine.registry.newest(name)
+    }
+
+    /// What the store says of itself.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn store_report(&self, thorough: bool) -> Result<crate::store::Report> {
+        self.engine.store.report(thorough).await
+    }
+
+    /// Changes with each commit of anyone.
+    #[cfg(feature = "cli")]
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.engine.store.changes()
     }
 
     /// The handle of an execution by its id, which need not exist.

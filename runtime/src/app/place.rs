@@ -29,9 +29,7 @@ async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
     let mut options = if url == "memory:" {
         SqliteOptions::memory()
     } else {
-        let path =
-            url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).filter(|path| !path.is_empty());
-        let Some(path) = path else {
+        let Some(path) = file(url) else {
             return Err(Error::of(
                 ErrorKind::Invalid,
                 format!("the store `{}` names no file: write sqlite://shop.db", shown(url)),
@@ -46,11 +44,35 @@ async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 #[cfg(not(feature = "sqlite"))]
+#[allow(clippy::unused_async)] // as its sibling
 async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
     Err(Error::of(
         ErrorKind::Unsupported,
         format!("the store `{}` needs outlast's feature `sqlite`, which this build doesn't have", shown(url)),
     ))
+}
+
+/// The file that a URL names, if it names one.
+#[cfg(any(feature = "sqlite", feature = "cli"))]
+fn file(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).filter(|path| !path.is_empty())
+}
+
+/// Who only looks makes no store.
+#[cfg(feature = "cli")]
+pub(crate) fn must_be_there(url: &str) -> Result<()> {
+    match file(url) {
+        Some(path) if std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) => {
+            Err(Error::of(
+                ErrorKind::NotFound,
+                format!(
+                    "there is no store at `{}` yet: `serve` or `call` makes it, OUTLAST_STORE says where",
+                    shown(url)
+                ),
+            ))
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A URL as it may be shown: without a user's name and password.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::driver::Closing;
-use super::execution::{Child, Execution, State};
+use super::execution::{Child, Execution};
 use super::inbox;
 use super::lane::Event;
 use super::worker::RETRY;
@@ -18,12 +18,8 @@ pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
 }
 
 /// Creates a child, or joins what stands under its id; repeated until the store answers.
-///
-/// The message is the one that announces its end, where that is waited for.
-pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, message: Option<Arc<str>>) {
+pub(crate) async fn create(execution: Arc<Execution>, place: usize, new: NewExecution, wait: bool) {
     let engine = execution.engine.clone();
-    let wait = message.is_some();
-    new.watcher = message.map(|message| Watcher { execution: execution.id.clone(), message });
     let created = loop {
         match engine.store.create(new.clone()).await {
             Ok(created) => break created,
@@ -55,8 +51,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: New
 }
 
 /// Waits for the end of an execution that is there.
-pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId, message: Arc<str>) {
-    let watcher = Watcher { execution: execution.id.clone(), message };
+pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId, watcher: Watcher) {
     loop {
         match execution.engine.store.watch(of.clone(), watcher.clone()).await {
             Ok(()) => return inbox::wait_for(&execution, place),
@@ -64,14 +59,6 @@ pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: Execution
             Err(error) => return execution.finish(place, Produced::fault(error.into_terminal()).value, 0),
         }
     }
-}
-
-/// Which message a place waits for. Known before the inbox is looked at: what came while nobody ran the execution would
-/// else find nobody waiting, and be lost.
-pub(crate) fn watch_for(state: &mut State, place: usize) -> Arc<str> {
-    let message = message_id(state.places[place].kind, &state.places[place].key);
-    state.watching.insert(message.clone(), place);
-    message
 }
 
 /// A child whose call was dropped is told to end, unless another had created it.

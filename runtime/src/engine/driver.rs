@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use super::Sealed;
 use super::context::{self, Context};
 use super::ending;
 use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
@@ -122,7 +123,8 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
     let function = execution.function;
     let made = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || {
-            let mut input = Input::from_record(&arguments, |sealed| execution.engine.open(sealed, function.name))?;
+            let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
+            let mut input = Input::from_record(&arguments, &function.secret, open)?;
             (function.start)(&mut input)
         })
     }));
@@ -131,7 +133,7 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
         Ok(Err(error)) => Err(error
             .context(format!("`{}` can't be started with its recorded arguments", function.name))
             .with_kind(ErrorKind::Diverged)),
-        Err(panic) => Err(panicked(function.name, &*panic)),
+        Err(panic) => Err(panicked(execution, &*panic)),
     }
 }
 
@@ -280,7 +282,7 @@ fn run(execution: &Arc<Execution>, first: bool) {
     }));
     let progress = match progress {
         Ok(progress) => progress,
-        Err(panic) => Progress::Fault(panicked(execution.function.name, &*panic)),
+        Err(panic) => Progress::Fault(panicked(execution, &*panic)),
     };
     match progress {
         Progress::Quiet => {
@@ -305,8 +307,10 @@ fn run(execution: &Arc<Execution>, first: bool) {
     }
 }
 
-fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
-    Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {}", super::body::panic_message(panic)))
+fn panicked(execution: &Execution, panic: &(dyn std::any::Any + Send)) -> Error {
+    let function = execution.function;
+    let words = if Sealed::from(function.secret).any { "•••" } else { super::body::panic_message(panic) };
+    Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", function.name))
 }
 
 /// Nothing is left to offer: replay is over, and what is wanted starts.

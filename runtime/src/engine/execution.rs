@@ -72,6 +72,7 @@ pub(crate) enum Ending {
 }
 
 /// The place of an operation, from its call on.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) key: Key,
@@ -190,6 +191,7 @@ pub(crate) enum Pending {
 }
 
 /// All that changes.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
@@ -197,7 +199,7 @@ pub(crate) struct State {
     ordinals: HashMap<(Kind, Arc<str>, Digest), u32>,
     name_ordinals: HashMap<(Kind, Arc<str>), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
-    pub(crate) recorded: HashMap<(Kind, Key), ()>,
+    pub(crate) recorded: HashSet<(Kind, Key)>,
     pub(crate) offers: Vec<Offerable>,
     pub(crate) cursor: usize,
     /// Rows of the claimed record that haven't had their first turn.
@@ -215,6 +217,8 @@ pub(crate) struct State {
     pub(crate) busy: usize,
     /// Rises with every event: a park check of an older one is void.
     pub(crate) generation: u64,
+    /// A park check is under way: there is never more than one, or they void each other.
+    pub(crate) park_check: bool,
     /// Messages that came with the claim, until replay is over.
     pub(crate) waiting: Vec<Message>,
     /// Messages moved, or being moved, from the inbox into the record.
@@ -268,7 +272,7 @@ impl Execution {
             let probe = super::tests::probe::Probe::of(&engine, &mut claimed);
             (claimed, probe)
         };
-        let mut recorded = HashMap::new();
+        let mut recorded = HashSet::new();
         let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
             phase: Phase::Replaying,
@@ -289,6 +293,7 @@ impl Execution {
             next_ticket: 0,
             busy: 0,
             generation: 0,
+            park_check: false,
             waiting: claimed.inbox,
             moved: HashSet::new(),
             watching: HashMap::new(),
@@ -421,10 +426,10 @@ pub(crate) fn drop_root(root: Option<Root>) {
     }
 }
 
-fn offerable(row: Row, recorded: &mut HashMap<(Kind, Key), ()>) -> Offerable {
+fn offerable(row: Row, recorded: &mut HashSet<(Kind, Key)>) -> Offerable {
     let what = match row.kind {
         RowKind::Outcome(outcome) => {
-            recorded.insert((family(outcome.kind), outcome.key.clone()), ());
+            recorded.insert((family(outcome.kind), outcome.key.clone()));
             Offered::Recorded(Box::new(outcome))
         }
         RowKind::Arrival { name, payload } => Offered::Arrival { name, payload },
@@ -449,7 +454,7 @@ impl State {
         let place = self.places.len();
         #[cfg(test)]
         self.probe.called(kind, &key);
-        let recorded = self.recorded.remove(&(kind, key.clone())).is_some();
+        let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
         self.places.push(Place {
             kind,

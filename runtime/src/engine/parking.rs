@@ -11,13 +11,14 @@ use crate::store::{Stamp, Write};
 
 /// If nothing is under way, parks the execution after the grace, or at once where there is none.
 pub(crate) fn consider(execution: &Arc<Execution>) {
-    let state = execution.state.held();
-    if !state.is_idle() {
+    let mut state = execution.state.held();
+    if !state.is_idle() || state.park_check {
         return;
     }
     let generation = state.generation;
-    drop(state);
     let grace = execution.engine.settings.park_after;
+    state.park_check = !grace.is_zero();
+    drop(state);
     if grace.is_zero() {
         park(execution);
     } else {
@@ -25,12 +26,20 @@ pub(crate) fn consider(execution: &Arc<Execution>) {
     }
 }
 
-/// The grace is over: parks if nothing has happened since (the event that says so is the next generation).
+/// The grace is over: parks if nothing has happened since (the event that says so is the next generation); if something
+/// has, and it is idle again, a new grace begins, since not every event leads to one.
 pub(crate) fn park_if_idle(execution: &Arc<Execution>, generation: u64) {
-    let state = execution.state.held();
-    if state.generation == generation + 1 && state.is_idle() {
-        drop(state);
+    let mut state = execution.state.held();
+    state.park_check = false;
+    let undisturbed = state.generation == generation + 1;
+    if !state.is_idle() {
+        return;
+    }
+    drop(state);
+    if undisturbed {
         park(execution);
+    } else {
+        consider(execution);
     }
 }
 

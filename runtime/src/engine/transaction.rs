@@ -136,7 +136,7 @@ impl Judge {
             match run.await {
                 Ok(produced) => {
                     let name = format!("the result of `{}`", self.spec.name);
-                    self.judge(self.execution.engine.limited(produced, &name))
+                    self.judge(self.execution.engine.limited(produced, &name, self.spec.secret))
                 }
                 Err(panic) => {
                     let message = super::body::panic_message(&*panic).to_owned();
@@ -167,7 +167,7 @@ impl Judge {
         let name = &self.spec.name;
         let error = match fault {
             TransactionFault::Panicked(words) => {
-                let words = if self.spec.secret { "•••" } else { words.as_str() };
+                let words = if self.spec.secret.any { "•••" } else { words.as_str() };
                 Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {words}"))
             }
             TransactionFault::Waited => Error::of(
@@ -188,7 +188,7 @@ impl Judge {
 
     /// The row, its value kept for the offer.
     fn row(&self, value: Value) -> RowKind {
-        let value = self.execution.engine.seal_result(value, self.spec.secret_result, &self.spec.name);
+        let value = self.execution.engine.seal_result(value, self.spec.secret, &self.spec.name);
         *self.value.held() = Some(value.clone());
         let mut state = self.execution.state.held();
         state.places[self.place].recorded = true;

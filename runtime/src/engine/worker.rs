@@ -117,7 +117,7 @@ impl Engine {
             return;
         }
         let settled = async {
-            while self.live.held().values().any(|execution| has_bodies(execution)) {
+            while self.live.held().values().any(has_bodies) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -190,8 +190,8 @@ async fn tend(engine: Weak<Engine>) {
         drop(alive);
         tokio::select! {
             biased;
-            changed = changes.changed() => {
-                if changed.is_err() {
+            told = changes.changed() => {
+                if told.is_err() {
                     return;
                 }
                 tokio::time::sleep(GATHER).await;
@@ -235,8 +235,13 @@ async fn sweep(engine: Weak<Engine>) {
 
 /// Removes what is past its retention, a group at a time.
 async fn purge(engine: Weak<Engine>) {
+    let Some(wait) =
+        engine.upgrade().map(|engine| (engine.settings.retention.executions / 2).clamp(GATHER * 50, PURGE))
+    else {
+        return;
+    };
     loop {
-        tokio::time::sleep(PURGE).await;
+        tokio::time::sleep(wait).await;
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_draining() {
             return;

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::corpus::{Item, Tree};
+use super::corpus::{External, Item, Tree};
 use crate::encoding::{EncodingError, check, decode, encode, encode_into};
 
 fn refused<T: Serialize + DeserializeOwned>(value: &T) -> EncodingError {
@@ -173,6 +173,22 @@ fn a_value_that_is_too_deep() {
     let error = encode(&tree).unwrap_err();
     assert_eq!(error.path, format!("value{}", ".next".repeat(64)));
     assert_eq!(error.message, "nested deeper than 128 levels");
+}
+
+#[test]
+fn a_value_that_is_long_is_not_deep() {
+    let kinds = [
+        External::Newtype(1),
+        External::Tuple(1, String::new()),
+        External::Struct { a: 1, b: Some(Some(1)) },
+        External::EmptyTuple(),
+        External::EmptyStruct {},
+    ];
+    for kind in kinds {
+        check::<Vec<External>>(&encode(&vec![kind; 300]).unwrap(), true).unwrap();
+    }
+    let maps = vec![BTreeMap::from([(Some((1_u8, 2_u8)), [vec![3_u8]])]); 300];
+    check::<Vec<BTreeMap<Option<(u8, u8)>, [Vec<u8>; 1]>>>(&encode(&maps).unwrap(), true).unwrap();
 }
 
 #[test]

@@ -66,7 +66,6 @@ impl Desk {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        self.claims.begin();
         let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
         let restored = incarnation.as_deref() != Some(&self.incarnation);
         let mut lost = Vec::new();
@@ -93,12 +92,12 @@ impl Desk {
             Write::Attempt(attempt) => {
                 records::put_attempt(&self.connection, execution, attempt)?;
                 self.claims.set(execution, Claim { attempts: true, ..claim });
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
             Write::End(finished) => self.end(execution, claim, finished),
             Write::Release { wake } => {
                 self.release(execution, *wake)?;
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
             Write::Park { reason, until_build } => {
                 self.connection
@@ -110,13 +109,14 @@ impl Desk {
                 self.claims.end(execution);
                 self.news = true;
                 self.wake_parked_for_cancel(execution)?;
-                Ok(self.committed())
+                Ok(Ok(self.committed()))
             }
         }
     }
 
-    fn committed(&self) -> Result<Committed, Refused> {
-        Ok(Committed { seq: None, stamp: self.stamp })
+    /// A write without a row.
+    fn committed(&self) -> Committed {
+        Committed { seq: None, stamp: self.stamp }
     }
 
     fn row(
@@ -212,9 +212,9 @@ impl Desk {
     }
 
     /// Adds someone who wants to hear of an end.
-    pub(super) fn watch(&self, watched: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
+    pub(super) fn watch(&self, of: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
         self.connection.prepare_cached("INSERT OR IGNORE INTO watchers VALUES (?, ?, ?)")?.execute(params![
-            &*watched.0,
+            &*of.0,
             &*watcher.execution.0,
             &*watcher.message
         ])?;

@@ -127,19 +127,18 @@ impl Desk {
         if digest != new.digest.0 {
             return Ok(Created::Mismatch { function });
         }
-        match finished {
-            Some(finished) => {
-                if let Some(watcher) = &new.watcher {
+        match (finished, &new.watcher) {
+            (Some(finished), watcher) => {
+                if let Some(watcher) = watcher {
                     self.announce(watcher, &new.id, &finished)?;
                 }
                 Ok(Created::Ended(finished))
             }
-            None => {
-                if let Some(watcher) = &new.watcher {
-                    self.watch(&new.id, watcher)?;
-                }
+            (None, Some(watcher)) => {
+                self.watch(&new.id, watcher)?;
                 Ok(Created::Exists)
             }
+            (None, None) => Ok(Created::Exists),
         }
     }
 

@@ -121,6 +121,12 @@ impl Liveness {
         self.frozen.store(frozen, Ordering::Relaxed);
     }
 
+    /// Lets go of a worker's lock and nothing else, as the death of its process does.
+    #[cfg(any(test, feature = "crash-points"))]
+    pub(super) fn drop_lock(&self, worker: &WorkerId) {
+        self.held().remove(&worker.0);
+    }
+
     /// Looks at a worker, of this handle or another.
     pub(super) fn look(&self, name: &str) -> io::Result<Found> {
         let Some(directory) = &self.directory else {

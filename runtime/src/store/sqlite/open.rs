@@ -179,7 +179,8 @@ fn check_file_system(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn refused(magic: u64) -> Option<&'static str> {
+/// The name of a file system that is refused.
+pub(super) fn refused(magic: u64) -> Option<&'static str> {
     REFUSED.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
 }
 
@@ -212,7 +213,7 @@ fn refuse_foreign(path: &Path, migrations: &[&str]) -> Result<(), Fault> {
 fn check_pages(path: &Path, connection: &Connection) -> Result<(), Fault> {
     let page: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     let length = path.metadata().map_or(0, |metadata| metadata.len());
-    if page == 0 || length % page == 0 {
+    if page == 0 || length.is_multiple_of(page) {
         return Ok(());
     }
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

@@ -85,6 +85,8 @@ where
         self.answer = Some(match (self.run)(desk) {
             Ok(answer) => Ok(answer),
             Err(Fault::Answer(error)) => Err(error),
+            // Its one large statement was refused; tried again, it would be again.
+            Err(Fault::Failure(Failure::TooBig)) => Err(Failure::TooBig.error("")),
             Err(Fault::Failure(failure)) => return Err(failure),
         });
         Ok(())
@@ -128,6 +130,7 @@ impl Queue {
     }
 
     /// Adds a command; gives it back if the store is closed.
+    #[allow(clippy::result_large_err)] // it is moved either way
     pub(super) fn push(&self, command: Command) -> Result<(), Command> {
         let mut inner = self.lock();
         if inner.closed {

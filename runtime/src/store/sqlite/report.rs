@@ -21,7 +21,7 @@ pub(super) fn of_database(connection: &Connection, thorough: bool, now: Stamp) -
     fact("incarnation", meta(connection, "incarnation")?.unwrap_or_default());
     fact("journal mode", connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?);
     let created: Option<i64> = meta(connection, "created")?;
-    fact("created", created.map_or_else(String::new, |created| created.to_string()));
+    fact("created", created.map_or_else(String::new, moment));
     for (name, sql) in [
         ("owned", "SELECT count(*) FROM executions WHERE status = 0 AND owner IS NOT NULL"),
         ("due or waiting", "SELECT count(*) FROM executions WHERE status = 0 AND owner IS NULL"),
@@ -43,6 +43,11 @@ pub(super) fn of_database(connection: &Connection, thorough: bool, now: Stamp) -
     foreign_triggers(connection, &mut report)?;
     check(connection, thorough, &mut report)?;
     Ok(report)
+}
+
+fn moment(milliseconds: i64) -> String {
+    jiff::Timestamp::from_millisecond(milliseconds)
+        .map_or_else(|_| milliseconds.to_string(), |moment| moment.to_string())
 }
 
 /// Triggers on our tables slow each write down, and can change what it does.

@@ -4,15 +4,20 @@
 //! again: owners' writes stay in order at the front until they are in, and never hear of it.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::gate::Gate;
+use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed};
+use super::{Shared, closed, open, schema};
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::Refused;
 #[cfg(feature = "crash-points")]
 use crate::store::Write;
@@ -22,19 +27,19 @@ const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
 /// The writer.
-pub(super) struct Writer {
-    pub(super) desk: Desk,
-    pub(super) shared: Arc<Shared>,
+struct Writer {
+    desk: Desk,
+    shared: Arc<Shared>,
     /// None for a store in memory.
-    pub(super) gate: Option<Gate>,
-    pub(super) clock: Arc<dyn Clock>,
+    gate: Option<Gate>,
+    clock: Arc<dyn Clock>,
     /// A group ends after the command that passes it.
-    pub(super) budget: Duration,
+    budget: Duration,
     /// The most commands of a group.
-    pub(super) most: usize,
+    most: usize,
     /// How long a closed store keeps trying to write what it was given.
-    pub(super) limit: Duration,
-    pub(super) pending: VecDeque<Command>,
+    limit: Duration,
+    pending: VecDeque<Command>,
 }
 
 /// A command of the group at hand, and what it gave.
@@ -47,7 +52,7 @@ struct Done {
 
 impl Writer {
     /// Runs until the store is closed and all is written.
-    pub(super) fn run(mut self) {
+    fn run(mut self) {
         let _ended = Ended(self.shared.clone());
         let mut wait = FIRST_WAIT;
         let mut closing = None;
@@ -103,10 +108,14 @@ impl Writer {
     }
 
     fn group(&mut self) -> Result<(), Failure> {
-        self.pending.retain(|command| !is_abandoned(command));
+        while self.pending.front().is_some_and(is_abandoned) {
+            self.pending.pop_front();
+        }
         if self.pending.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        self.limit_pages()?;
         let turn = match &self.gate {
             Some(gate) => Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?),
             None => None,
@@ -123,11 +132,23 @@ impl Writer {
             }
             return Err(failure);
         }
+        self.desk.claims.commit();
         if self.desk.news {
             self.shared.bump();
         }
         for done in done {
             deliver(done);
+        }
+        Ok(())
+    }
+
+    /// Makes the disk small, or large again.
+    #[cfg(test)]
+    fn limit_pages(&self) -> Result<(), Failure> {
+        let pages = self.shared.pages.load(std::sync::atomic::Ordering::Relaxed);
+        if pages > 0 {
+            let connection = &self.desk.connection;
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
         }
         Ok(())
     }
@@ -153,6 +174,9 @@ impl Writer {
         let begun = Instant::now();
         let worked = desk.begin(clock.wall()).and_then(|()| {
             while let Some(mut command) = pending.pop_front() {
+                if is_abandoned(&command) {
+                    continue;
+                }
                 match run(desk, &mut command) {
                     Ok(answer) => done.push(Done {
                         #[cfg(feature = "crash-points")]
@@ -232,4 +256,60 @@ impl Drop for Ended {
         self.0.queue.close();
         self.0.ended.send_replace(true);
     }
+}
+
+/// Starts the writer's thread, which opens the file (it may have to wait for its turn) and then says the digest key.
+pub(super) fn start(
+    options: &SqliteOptions,
+    shared: &Arc<Shared>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<oneshot::Receiver<Result<[u8; 16]>>> {
+    let (reply, ready) = oneshot::channel();
+    let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
+    let run = move || match open_store(options, shared, runtime) {
+        Ok((writer, digest_key)) => {
+            // Nobody waits any more: the store's owner has given up.
+            if reply.send(Ok(digest_key)).is_ok() {
+                writer.run();
+            }
+        }
+        Err(error) => drop(reply.send(Err(error))),
+    };
+    let started = std::thread::Builder::new().name("outlast-writer".into()).spawn(run);
+    started
+        .map(|_| ready)
+        .map_err(|error| Error::of(ErrorKind::Unavailable, format!("the store's thread can't be started: {error}")))
+}
+
+fn open_store(
+    options: SqliteOptions,
+    shared: Arc<Shared>,
+    runtime: tokio::runtime::Handle,
+) -> Result<(Writer, [u8; 16])> {
+    let now = options.clock.wall();
+    let (connection, gate) = match &options.place {
+        Place::File(path) => {
+            let opened = open::file(path, schema::MIGRATIONS, now)?;
+            (opened.connection, Some(opened.gate))
+        }
+        Place::Memory => (open::memory(now)?, None),
+    };
+    let first = (|| {
+        let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
+        let key = key.and_then(|key| key.try_into().ok());
+        let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
+        Ok((key, Desk::new(Rc::new(connection), runtime)?))
+    })();
+    let (digest_key, desk) = first.map_err(|failure: Failure| failure.error(&shared.file))?;
+    let writer = Writer {
+        desk,
+        shared,
+        gate,
+        clock: options.clock,
+        budget: options.group,
+        most: options.group_size,
+        limit: options.limit,
+        pending: VecDeque::new(),
+    };
+    Ok((writer, digest_key))
 }
