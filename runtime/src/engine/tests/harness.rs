@@ -203,11 +203,11 @@ impl World {
     ) -> Ended {
         let finished = {
             let mut ends = std::pin::pin!(self.engine.finished(&id, waiting));
-            let send = self.send(&id, post, dice);
+            let posts = self.send(&id, post, dice);
             tokio::select! {
                 biased;
                 finished = &mut ends => finished,
-                () = send => Err(Error::new("stuck")),
+                () = posts => Err(Error::new("stuck")),
             }
         };
         let details = self.engine.store.details(id.clone()).await.unwrap().unwrap();

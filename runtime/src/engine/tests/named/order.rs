@@ -20,7 +20,7 @@ async fn early_operation_beside_a_join() -> Result<u64> {
     let _ = (&mut early).now_or_never();
     let (one, first) = oneshot::channel::<()>();
     let (other, second) = oneshot::channel::<()>();
-    let (x, y, _) = tokio::join!(
+    let (x, y, ()) = tokio::join!(
         async {
             let _ = first.await;
             fast(1).await
@@ -64,22 +64,22 @@ fn bodies_start_though_a_refused_outcome_is_left() {
 async fn messages_over_a_channel() -> Result<u64> {
     let (sender, mut receiver) = mpsc::channel::<u64>(1);
     fast(1).await?;
-    let ((), received) = tokio::join!(
+    let ((), count) = tokio::join!(
         async move {
             for number in 0..500 {
                 let _ = sender.send(number).await;
             }
         },
         async {
-            let mut received = 0;
+            let mut count = 0;
             while receiver.recv().await.is_some() {
-                received += 1;
+                count += 1;
             }
-            received
+            count
         }
     );
     fast(2).await?;
-    Ok(received)
+    Ok(count)
 }
 
 #[test]

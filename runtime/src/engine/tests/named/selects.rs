@@ -63,7 +63,7 @@ fn a_select_over_clones_of_one_shared_takes_the_first_written() {
 async fn one_outcome_for_two_channels() -> Result<u64> {
     let (one, first) = oneshot::channel::<()>();
     let (other, second) = oneshot::channel::<()>();
-    let (branch, _) = tokio::join!(
+    let (branch, ()) = tokio::join!(
         async {
             tokio::select! {
                 _ = first => 1,

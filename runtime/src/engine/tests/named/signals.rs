@@ -17,13 +17,11 @@ async fn reminded_once() -> Result<u64> {
         _ = crate::sleep("1ms") => None,
         rating = crate::signal::<u64>("rating") => Some(rating?),
     };
-    match first {
-        Some(rating) => Ok(rating),
-        None => {
-            fast(1).await?;
-            crate::signal::<u64>("rating").await
-        }
+    if let Some(rating) = first {
+        return Ok(rating);
     }
+    fast(1).await?;
+    crate::signal::<u64>("rating").await
 }
 
 /// The one signal comes at about the time of the timer: whoever loses, it is still there for the second wait.
