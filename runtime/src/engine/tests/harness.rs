@@ -13,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use super::probe::{self, Came, Death, Nobody, Plan, Run, Watched};
 use crate::encoding;
+use crate::engine::client::Waiting;
 use crate::engine::execution::Execution;
 use crate::engine::lane::Event;
 use crate::engine::{Engine, States, driver};
@@ -22,8 +23,8 @@ use crate::function::spec::Function;
 use crate::settings::Settings;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{
-    Claimed, Created, Details, Digest, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Row, Stamp,
-    Store, Submission, Write,
+    Claimed, Created, Details, Digest, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Row, Store,
+    Submission, Write,
 };
 
 /// The runtime of all worlds: tests and bodies share its two threads.
@@ -73,13 +74,14 @@ impl Dice {
 pub(super) struct Post {
     /// The signals' names, each sent with a random number.
     pub(super) names: &'static [&'static str],
-    /// So many come at random moments of the first milliseconds; after that one of each name from time to time, so that
-    /// nobody waits for ever.
+    /// So many come at random moments of the first milliseconds.
     pub(super) early: usize,
+    /// After that one of each name comes from time to time, so that nobody waits for ever.
+    pub(super) late: bool,
 }
 
 impl Post {
-    pub(super) const NONE: Self = Self { names: &[], early: 0 };
+    pub(super) const NONE: Self = Self { names: &[], early: 0, late: false };
 }
 
 /// The call of a function.
@@ -125,7 +127,7 @@ impl World {
         Called { function, arguments, digest }
     }
 
-    fn new_execution(&self, called: &Called, seed: u64) -> NewExecution {
+    pub(super) fn new_execution(&self, called: &Called, seed: u64) -> NewExecution {
         let id = ExecutionId(crate::engine::new_id().into());
         let Called { function, arguments, digest } = called;
         NewExecution { seed, ..self.engine.new_execution(id, function, arguments.clone(), *digest, None) }
@@ -136,13 +138,33 @@ impl World {
         let new = self.new_execution(called, dice.roll());
         let (id, seed) = (new.id.clone(), new.seed);
         let watched = probe::watch(&id, plan);
+        let waiting = self.begin(new).await;
+        self.end(id, seed, &watched, waiting, post, dice).await
+    }
+
+    /// Starts an execution.
+    pub(super) async fn begin(&self, new: NewExecution) -> Waiting {
+        let id = new.id.clone();
         let created = self.engine.store.create(new).await.unwrap();
         // Waiting begins before the execution can end.
         let waiting = self.engine.wait_for(&id);
         if let Created::New(Some(claimed)) = created {
             self.engine.adopt(*claimed);
         }
-        self.end(id, seed, &watched, waiting, post, dice).await
+        waiting
+    }
+
+    /// Writes rows as their owner.
+    pub(super) fn write(&self, id: &ExecutionId, epoch: Epoch, record: &[Row]) {
+        for row in record {
+            self.engine.store.submit(Submission {
+                execution: id.clone(),
+                epoch,
+                write: Write::Row { row: row.kind.clone(), from: None },
+                owner: Arc::new(Nobody),
+                ticket: 0,
+            });
+        }
     }
 
     /// Runs a function on from the first rows of a record, written by a worker that has died since.
@@ -150,7 +172,7 @@ impl World {
         &self,
         called: &Called,
         from: &Ended,
-        rows: usize,
+        record: &[Row],
         plan: Plan,
         post: Post,
         dice: &mut Dice,
@@ -159,41 +181,33 @@ impl World {
         let mut new = self.new_execution(called, from.seed);
         new.claim_for = Some(dead.clone());
         let id = new.id.clone();
-        let record = &from.record()[..rows];
         let started = from.details.summary.started.unwrap();
         let stamps = Some((started, record.iter().map(|row| row.stamp).collect()));
         let watched = probe::watch(&id, Plan { stamps, ..plan });
         self.engine.store.create(new).await.unwrap();
         let waiting = self.engine.wait_for(&id);
-        for row in record {
-            self.engine.store.submit(Submission {
-                execution: id.clone(),
-                epoch: Epoch(1),
-                write: Write::Row { row: row.kind.clone(), from: None },
-                owner: Arc::new(Nobody),
-                ticket: 0,
-            });
-        }
+        self.write(&id, Epoch(1), record);
         self.engine.store.leave(&dead).await.unwrap();
         self.end(id, from.seed, &watched, waiting, post, dice).await
     }
 
-    async fn end(
+    /// Waits for its end.
+    pub(super) async fn end(
         &self,
         id: ExecutionId,
         seed: u64,
         watched: &Arc<Watched>,
-        waiting: crate::engine::client::Waiting,
+        waiting: Waiting,
         post: Post,
         dice: &mut Dice,
     ) -> Ended {
         let finished = {
             let mut ends = std::pin::pin!(self.engine.finished(&id, waiting));
-            let send = self.send(&id, post, dice);
+            let posts = self.send(&id, post, dice);
             tokio::select! {
                 biased;
                 finished = &mut ends => finished,
-                () = send => Err(Error::new("stuck")),
+                () = posts => Err(Error::new("stuck")),
             }
         };
         let details = self.engine.store.details(id.clone()).await.unwrap().unwrap();
@@ -210,7 +224,7 @@ impl World {
         let begun = std::time::Instant::now();
         while begun.elapsed() < STUCK {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            for name in post.names {
+            for name in post.names.iter().filter(|_| post.late) {
                 self.signal(id, name, dice.roll() % 100).await;
             }
         }
@@ -270,7 +284,7 @@ pub(super) async fn prove(world: &World, called: &Called, ordeal: Ordeal, dice: 
     check_prefixes(world, called, &live, ordeal.prefixes, dice)?;
     let rows = dice.below(live.record().len() + 1);
     let plan = Plan { lost_ends: 1, ..Plan::default() };
-    let on = world.go_on(called, &live, rows, plan, ordeal.post, dice).await;
+    let on = world.go_on(called, &live, &live.record()[..rows], plan, ordeal.post, dice).await;
     let what = format!("gone on from row {rows}");
     let went_on = check_runs(&on, &what)?;
     check_from(live.last(), &on.runs[0], rows).map_err(|error| format!("{what}: {error}"))?;
@@ -378,9 +392,4 @@ fn check_prefixes(world: &World, called: &Called, live: &Ended, most: usize, dic
         }
     }
     Ok(())
-}
-
-/// The stamp of the start.
-pub(super) fn started(ended: &Ended) -> Stamp {
-    ended.details.summary.started.unwrap()
 }

@@ -62,6 +62,8 @@ pub(crate) struct Run {
     /// What was started.
     pub(crate) started: Vec<(Kind, Key)>,
     pub(crate) polls: u64,
+    /// Rows of another build that were matched though the arguments differ.
+    pub(crate) drifted: usize,
     /// Its end, unless it died, or was put away to wait.
     pub(crate) came: Option<Came>,
     events: u32,
@@ -240,7 +242,7 @@ impl Probe {
 
 /// The function has returned: `true` if nobody is to hear of it.
 pub(crate) fn loses_end(execution: &Arc<Execution>, produced: &Produced) -> bool {
-    let probe = execution.state.held().probe.clone();
+    let probe = seen(execution);
     if probe.loses_end(produced) {
         die(execution);
         return true;
@@ -248,9 +250,16 @@ pub(crate) fn loses_end(execution: &Arc<Execution>, produced: &Produced) -> bool
     stops(execution)
 }
 
+/// The probe, which notes what the state has of interest.
+fn seen(execution: &Execution) -> Probe {
+    let state = execution.state.held();
+    state.probe.add(|run| run.drifted = state.drifted.len());
+    state.probe.clone()
+}
+
 /// A replay that is to stop here does.
 pub(crate) fn stops(execution: &Arc<Execution>) -> bool {
-    let stops = execution.state.held().probe.is_replay_only();
+    let stops = seen(execution).is_replay_only();
     if stops {
         execution.abandon();
     }

@@ -84,7 +84,7 @@ fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<
         program::put(number, program);
         let world = &worlds[usize::from(dice.one_in(3))];
         let called = world.call("rule_program", number.into());
-        let post = Post { names: &["green", "red"], early: dice.below(4) };
+        let post = Post { names: &["green", "red"], early: dice.below(4), late: true };
         let ordeal = Ordeal { prefixes: 12, deaths: dice.one_in(2), post };
         let proved = RUNTIME.block_on(prove(world, &called, ordeal, &mut dice));
         program::remove(number);

@@ -7,10 +7,8 @@ use super::program::{Argument, Body, Channel, Ends, Leaf, Node};
 
 /// A program: a few parts, each of up to some twenty nodes.
 pub(super) fn program() -> impl Strategy<Value = Node> {
-    (vec(part(), 1..5), prop::bool::weighted(0.3)).prop_map(|(nodes, joined)| match joined {
-        true => Node::JoinAll(nodes),
-        false => Node::Sequence { nodes, strict: false },
-    })
+    (vec(part(), 1..5), prop::bool::weighted(0.3))
+        .prop_map(|(nodes, joined)| if joined { Node::JoinAll(nodes) } else { Node::Sequence { nodes, strict: false } })
 }
 
 fn part() -> impl Strategy<Value = Node> {
