@@ -59,7 +59,14 @@ fn watches(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
         })
     };
     let ears = (0..ears).map(|_| ear(first.clone())).collect();
-    (ears, Box::new(|value| Box::pin(async move { drop(mouth.send(value)) })))
+    (
+        ears,
+        Box::new(|value| {
+            Box::pin(async move {
+                let _ = mouth.send(value);
+            })
+        }),
+    )
 }
 
 fn broadcasts(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
@@ -68,7 +75,14 @@ fn broadcasts(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
         Box::pin(async move { ear.recv().await.unwrap_or(6_002) })
     };
     let ears = (0..ears).map(|_| ear(mouth.subscribe())).collect();
-    (ears, Box::new(|value| Box::pin(async move { drop(mouth.send(value)) })))
+    (
+        ears,
+        Box::new(|value| {
+            Box::pin(async move {
+                let _ = mouth.send(value);
+            })
+        }),
+    )
 }
 
 /// One each: a permit is kept for who comes later.
