@@ -24,7 +24,7 @@ mod write;
 pub use list::{MapWriter, as_sealed, entries, none, sealed};
 pub use path::EncodingError;
 
-/// Encodes a value as it is written: a map's entries keep their order. Equal values share their [`canonical`] form.
+/// Encodes a value as it is written: a map's entries keep their order. Equal values share their `canonical` form.
 ///
 /// ```
 /// use outlast::encoding;

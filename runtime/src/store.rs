@@ -501,7 +501,7 @@ pub struct Submission {
     pub ticket: u64,
 }
 
-/// The body of a transaction. Run inside the store's transaction with [`crate::data::transaction`] access; gives the
+/// The body of a transaction. Run inside the store's transaction with [`crate::data`] access; gives the
 /// row to record, or `None` to roll back and record nothing. On a commit that has to be tried again it is made anew.
 pub struct TransactionBody {
     /// Makes the body's future; called on the store's side.
