@@ -49,11 +49,10 @@ impl Walk<'_> {
                 spared = Spared::UntilBody;
                 written.push(token.clone());
                 at + 1
-            } else if let Some(parameters) = path::async_closure(&tokens, at) {
-                let braced = path::closure_has_braces(&tokens, parameters);
-                spared = if braced { Spared::UntilBody } else { Spared::UntilComma };
-                written.extend_from_slice(&tokens[at..parameters]);
-                parameters
+            } else if let Some(closure) = path::async_closure(&tokens, at) {
+                spared = if closure.braces { Spared::UntilBody } else { Spared::UntilComma };
+                written.extend_from_slice(&tokens[at..closure.body]);
+                closure.body
             } else if let Some(path) = path::at(&tokens, at) {
                 self.path(&path, &tokens, here, &mut written)
             } else {
@@ -142,8 +141,9 @@ impl Spared {
 
 fn first_biased(select: &Ident, branches: TokenStream) -> TokenStream {
     let mut first = branches.clone().into_iter();
-    if let (Some(TokenTree::Ident(word)), Some(TokenTree::Punct(_))) = (first.next(), first.next())
+    if let (Some(TokenTree::Ident(word)), Some(TokenTree::Punct(end))) = (first.next(), first.next())
         && word == "biased"
+        && end.as_char() == ';'
     {
         return branches;
     }

@@ -13,7 +13,7 @@ use crate::generated::{self, local};
 use crate::item::{self, Item};
 use crate::options::entry::Known;
 use crate::options::{self, Runtime, Secret, duration, name};
-use crate::signature::{self, Function, Kind};
+use crate::signature::{self, Argument, Function, Kind};
 
 /// `#[durable(options)] item`.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -101,14 +101,13 @@ impl Plan {
         let returns = quote_spanned!(result.span()=> -> #private::Call<#result>);
         let items = self.items(result);
         let call = self.call();
+        let block = generated::block(&self.function, quote!(#items #call));
+        // Called by name from outside the program, if from nowhere in it.
+        let allow = quote_spanned!(fn_token.span=> #[allow(dead_code, clippy::too_many_arguments)]);
         quote! {
             #(#attributes)*
-            // Called by name from outside the program, if from nowhere in it.
-            #[allow(dead_code, clippy::too_many_arguments)]
-            #visibility #fn_token #ident (#arguments) #returns #where_clause {
-                #items
-                #call
-            }
+            #allow
+            #visibility #fn_token #ident (#arguments) #returns #where_clause #block
         }
     }
 
@@ -154,13 +153,13 @@ impl Plan {
         Some(quote! {
             #(#constants)*
             #[allow(clippy::type_complexity)]
-            fn __write(#values: &(#(#types,)*)) -> #private::Arguments {
+            fn __durable_write(#values: &(#(#types,)*)) -> #private::Arguments {
                 let mut #arguments = #private::Arguments::new(&__FUNCTION.secret);
                 #(#arguments.durable(#names, &#values.#fields, &#witnesses);)*
                 #arguments
             }
             #[allow(clippy::type_complexity)]
-            fn __read(#input: &mut #private::Input) -> #private::Result<(#(#types,)*)> {
+            fn __durable_read(#input: &mut #private::Input) -> #private::Result<(#(#types,)*)> {
                 #private::Ok((#(#input.take(#names, &#witnesses)?,)*))
             }
         })
@@ -175,7 +174,9 @@ impl Plan {
         let argument = (!types.is_empty()).then(|| quote!(#values: (#(#types,)*)));
         quote_spanned! {self.function.signature.ident.span()=>
             #[allow(clippy::type_complexity)]
-            fn __begin(#argument) -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static {
+            fn __durable_begin(#argument)
+            -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static
+            {
                 #inner(#(#values.#fields),*)
             }
         }
@@ -193,14 +194,17 @@ impl Plan {
         let timeout = generated::timeout(self.timeout);
         let secret = generated::secret(private, &self.secret, self.secret_result);
         let (arguments, start) = if self.function.arguments.is_empty() {
-            (None, quote!(start: |_| #private::Ok(#private::root(&__RESULT, __begin())),))
+            (None, quote!(start: |_| #private::Ok(#private::root(&__RESULT, __durable_begin())),))
         } else {
-            let (names, types) = (self.function.argument_names(), self.types());
+            let names = self.function.argument_names();
+            let types = self.function.arguments.iter().map(Argument::written_type);
             let arguments = quote! {
-                arguments: &[#(#private::Argument { name: #names, rust_type: ::core::stringify!(#types) }),*],
-                normalise: |#input| #private::Ok(__write(&__read(#input)?)),
+                arguments: &[#(#private::Argument { name: #names, rust_type: #types }),*],
+                normalise: |#input| #private::Ok(__durable_write(&__durable_read(#input)?)),
             };
-            let start = quote!(start: |#input| #private::Ok(#private::root(&__RESULT, __begin(__read(#input)?))),);
+            let start = quote! {
+                start: |#input| #private::Ok(#private::root(&__RESULT, __durable_begin(__durable_read(#input)?))),
+            };
             (Some(arguments), start)
         };
         let all = arguments.is_some()
@@ -227,7 +231,7 @@ impl Plan {
         let values = local("__values");
         if self.function.arguments.is_empty() {
             return quote! {
-                #private::call(&__FUNCTION, #private::Arguments::new(&__FUNCTION.secret), &__RESULT, __begin)
+                #private::call(&__FUNCTION, #private::Arguments::new(&__FUNCTION.secret), &__RESULT, __durable_begin)
             };
         }
         let names = self.function.arguments.iter().map(|argument| &argument.name);
@@ -235,7 +239,7 @@ impl Plan {
         quote! {
             #allow
             let #values = (#(#names,)*);
-            #private::call(&__FUNCTION, __write(&#values), &__RESULT, move || __begin(#values))
+            #private::call(&__FUNCTION, __durable_write(&#values), &__RESULT, move || __durable_begin(#values))
         }
     }
 }

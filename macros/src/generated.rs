@@ -3,7 +3,7 @@
 //! The user's tokens are written once, with their own spans. Everything else goes through one path, and a bound stands
 //! once, where its type stands, so that the compiler's message is about the user's words.
 
-use proc_macro2::{Group, Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::Path;
 use syn::spanned::Spanned;
@@ -21,14 +21,22 @@ pub(crate) fn inner_name(function: &Function) -> Ident {
     format_ident!("__{}", function.name(), span = function.signature.ident.span())
 }
 
-/// The user's function under another name. Outlast asks for `async`, and for every argument.
+/// The user's function under another name. It is async because its attribute asks for that.
 pub(crate) fn inner(function: &Function, body: &Group) -> TokenStream {
     let mut signature = function.signature.clone();
     signature.ident = inner_name(function);
     quote! {
-        #[allow(clippy::unused_async, clippy::too_many_arguments)]
+        #[allow(clippy::unused_async)]
         #signature #body
     }
+}
+
+/// The outer function's block, in the braces of the user's: to the compiler it is the user's function, so that it is
+/// reported if nothing calls it.
+pub(crate) fn block(function: &Function, tokens: TokenStream) -> Group {
+    let mut block = Group::new(Delimiter::Brace, tokens);
+    block.set_span(function.body.span());
+    block
 }
 
 /// For a statement that uses an argument: its author wrote `_` because the body doesn't.

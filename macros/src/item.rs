@@ -24,12 +24,18 @@ impl Parse for Item {
             return Err(input.error("this attribute goes on a function: `async fn …`"));
         }
         let signature = input.parse()?;
-        let body = match input.parse::<TokenTree>()? {
-            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
-            TokenTree::Punct(punct) if punct.as_char() == ';' => None,
-            other => return Err(syn::Error::new(other.span(), "expected the function's body")),
-        };
+        let body = body(input.parse()?)?;
         Ok(Self { attributes, visibility, signature, body })
+    }
+}
+
+fn body(token: TokenTree) -> syn::Result<Option<Group>> {
+    match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(Some(group)),
+        // `$body:block` of a macro comes in brackets that aren't seen.
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => body(syn::parse2(group.stream())?),
+        TokenTree::Punct(punct) if punct.as_char() == ';' => Ok(None),
+        other => Err(syn::Error::new(other.span(), "expected the function's body")),
     }
 }
 
@@ -82,6 +88,13 @@ mod tests {
         assert_eq!(item.attributes.len(), 1);
         assert_eq!(item.signature.ident, "f");
         assert_eq!(item.body.unwrap().stream().to_string(), "let x = = a .");
+    }
+
+    #[test]
+    fn the_body_of_a_macro_is_found_in_its_brackets() {
+        let body = Group::new(Delimiter::None, quote!({ 1 }));
+        let item = parse(quote!(async fn f() -> R #body)).unwrap();
+        assert_eq!(item.body.unwrap().to_string(), "{ 1 }");
     }
 
     #[test]

@@ -10,6 +10,8 @@
 mod determinism;
 mod durable;
 mod errors;
+#[cfg(test)]
+mod expected;
 mod generated;
 mod item;
 mod main_fn;
@@ -23,15 +25,19 @@ use proc_macro::TokenStream;
 /// An async function whose calls are executions: each goes on after its last finished operation, whatever stops the
 /// process, until it has an outcome.
 ///
-/// ```ignore
+/// ```
 /// use outlast::prelude::*;
 ///
+/// # #[derive(Clone, Serialize, Deserialize)] struct Order { id: String }
+/// # #[derive(Clone, Serialize, Deserialize)] struct Receipt { order: String, charge: u64, label: u64 }
+/// # #[step] async fn charge(order: &Order) -> Result<u64> { Ok(order.id.len() as u64) }
+/// # #[step] async fn print_label(order: &Order) -> Result<u64> { Ok(order.id.len() as u64) }
 /// /// Goes on after its last finished step.
 /// #[durable(timeout = "2h")]
 /// async fn checkout(order: Order) -> Result<Receipt> {
 ///     let charge = charge(&order).await?; // a step: recorded once, replayed ever after
-///     outlast::sleep("24h").await?; // holds no process
-///     Ok(Receipt { order: order.id, charge })
+///     let label = print_label(&order).await?;
+///     Ok(Receipt { order: order.id, charge, label })
 /// }
 /// ```
 ///
@@ -59,11 +65,15 @@ pub fn durable(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// An async function that is recorded once and replayed ever after, when a durable function calls it.
 ///
-/// ```ignore
-/// #[step(retry(max_attempts = 5, initial = "200ms", factor = 2.0, max = "30s"), timeout = "10s")]
-/// async fn charge(order: &Order) -> Result<ChargeId> {
-///     let payments = outlast::state::<Payments>();
-///     Ok(payments.charge(order.cents, outlast::idempotency_key()).await?)
+/// ```
+/// use outlast::prelude::*;
+///
+/// # #[derive(Clone, Serialize, Deserialize)] struct Order { cents: i64 }
+/// # #[derive(Clone)] struct Payments;
+/// # impl Payments { async fn charge(&self, cents: i64) -> std::io::Result<String> { Ok(cents.to_string()) } }
+/// #[step(retry(max_attempts = 5, initial = "200ms", factor = 2.0, max = "30s"), timeout = "10s", skip(payments))]
+/// async fn charge(order: &Order, payments: &Payments) -> Result<String> {
+///     Ok(payments.charge(order.cents).await?)
 /// }
 /// ```
 ///
@@ -90,12 +100,14 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// A step that runs in the store: its writes, its published messages and its record commit together, exactly once.
 ///
-/// ```ignore
-/// #[transaction]
+/// ```
+/// use outlast::prelude::*;
+///
+/// # #[derive(Clone, Serialize, Deserialize)] struct Order { id: String }
+/// # async fn write(order: &Order) -> Result<()> { drop(order.id.clone()); Ok(()) }
+/// #[transaction(name = "orders.reserve")]
 /// async fn reserve(order: &Order) -> Result<()> {
-///     let orders = collection::<Order>("orders");
-///     orders.update_one(doc! { "_id": &order.id }, doc! { "$set": { "status": "reserved" } }).await?;
-///     publish("orders.reserved", order).await?;
+///     write(order).await?; // reads, writes and publishes: all of it, or nothing
 ///     Ok(())
 /// }
 /// ```
@@ -108,10 +120,12 @@ pub fn transaction(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// A tokio runtime around an async `main`, whose binary is also the command line of its functions.
 ///
-/// ```ignore
-/// #[outlast::main]
+/// ```no_run
+/// # async fn run() -> Result<(), std::io::Error> { Ok(()) }
+/// #[outlast::main(worker_threads = 4)]
 /// async fn main() -> outlast::Result<()> {
-///     App::from_env().run().await
+///     run().await?;
+///     Ok(())
 /// }
 /// ```
 ///

@@ -1,7 +1,7 @@
 //! `#[outlast::main]`: a tokio runtime around an async `main`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 
 use crate::errors::Errors;
@@ -15,10 +15,26 @@ use crate::signature::{self, Function, Kind};
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let options = Options::read(options, &mut errors);
-    let plan =
-        errors.keep(item::parse(item.clone())).and_then(|item| Plan::check(Model { options, item }, &mut errors));
-    let written = plan.map_or(item, |plan| plan.tokens());
-    errors.beside(written)
+    let Some(parsed) = errors.keep(item::parse(item.clone())) else { return errors.beside(item) };
+    let given_back = given_back(&parsed).unwrap_or(item);
+    let plan = Plan::check(Model { options, item: parsed }, &mut errors);
+    errors.beside(plan.map_or(given_back, |plan| plan.tokens()))
+}
+
+/// An async `main` can't be given back as it was: the compiler would add an error of its own.
+fn given_back(item: &Item) -> Option<TokenStream> {
+    let Item { attributes, visibility, signature, body } = item;
+    if signature.asyncness.is_none() || signature.ident != "main" {
+        return None;
+    }
+    let mut signature = signature.clone();
+    signature.ident = format_ident!("__main", span = signature.ident.span());
+    Some(quote! {
+        #[allow(dead_code)]
+        #signature #body
+        #(#attributes)*
+        #visibility fn main() {}
+    })
 }
 
 /// As written.

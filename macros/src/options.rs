@@ -159,7 +159,7 @@ fn no_argument(name: &str, function: &Function) -> String {
         None if names.len() == 0 => format!("`{}` has no arguments", function.name()),
         None => {
             let names = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            format!("`{}` has no argument `{name}`: its arguments are {names}", function.name())
+            format!("`{}` has no argument `{name}`, only {names}", function.name())
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod reason;
 mod types;
+mod written;
 
 use proc_macro2::{Group, Ident, Span};
 use syn::ext::IdentExt;
@@ -24,13 +25,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// As it is written.
+    /// As it is written, for messages.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
-            Self::Durable => "#[durable]",
-            Self::Step => "#[step]",
-            Self::Transaction => "#[transaction]",
-            Self::Main => "#[outlast::main]",
+            Self::Durable => "`#[durable]`",
+            Self::Step => "`#[step]`",
+            Self::Transaction => "`#[transaction]`",
+            Self::Main => "`#[outlast::main]`",
         }
     }
 
@@ -87,6 +88,11 @@ pub(crate) struct Argument {
 }
 
 impl Argument {
+    /// The type as its author would write it.
+    pub(crate) fn written_type(&self) -> String {
+        written::written(&self.recorded)
+    }
+
     /// The name in the record.
     pub(crate) fn recorded_name(&self) -> String {
         self.name.unraw().to_string()

@@ -134,13 +134,12 @@ impl Plan {
         let returns = quote_spanned!(result.span()=> -> #private::Step<#result>);
         let items = self.items(result, body);
         let operation = self.operation();
+        let block = generated::block(&self.function, quote!(#items #operation));
+        let allow = quote_spanned!(fn_token.span=> #[allow(clippy::too_many_arguments)]);
         quote! {
             #(#attributes)*
-            #[allow(clippy::too_many_arguments)]
-            #visibility #fn_token #ident #generics (#arguments) #returns #where_clause {
-                #items
-                #operation
-            }
+            #allow
+            #visibility #fn_token #ident #generics (#arguments) #returns #where_clause #block
         }
     }
 

@@ -52,7 +52,7 @@ impl Path<'_> {
 
 /// The path that begins here, if one does: not in the middle of another, not a field, method or lifetime.
 pub(super) fn at(tokens: &[TokenTree], start: usize) -> Option<Path<'_>> {
-    let mut last = ident(tokens, start)?;
+    let mut last = ident(tokens, start).filter(|ident| !is_keyword(ident))?;
     let before = start.checked_sub(1).and_then(|before| tokens.get(before));
     if let Some(TokenTree::Punct(punct)) = before
         && (punct.as_char() == '\'' || (punct.as_char() == '.' && !ends_a_range(tokens, start)))
@@ -75,7 +75,7 @@ pub(super) fn at(tokens: &[TokenTree], start: usize) -> Option<Path<'_>> {
     Some(Path { names, last, global, start, end })
 }
 
-/// Does a `::` after this token belong to the path in front of it?
+/// Does a `::` after this token belong to the path in front of it? (`return ::path` begins one.)
 fn continues(token: &TokenTree) -> bool {
     match token {
         TokenTree::Ident(ident) => !is_keyword(ident),
@@ -85,15 +85,16 @@ fn continues(token: &TokenTree) -> bool {
 }
 
 fn is_keyword(ident: &Ident) -> bool {
-    ["return", "break", "in", "match", "if", "while", "else", "await", "move", "mut", "as", "let"]
-        .iter()
-        .any(|word| ident == word)
+    const KEYWORDS: &[&str] = &[
+        "return", "break", "in", "match", "if", "while", "for", "loop", "else", "await", "move", "mut", "as", "let",
+        "dyn", "impl", "where", "ref", "unsafe", "async", "pub", "const", "static",
+    ];
+    KEYWORDS.iter().any(|word| ident == word)
 }
 
 /// `a..b` and `..=b`: what follows is no method.
 fn ends_a_range(tokens: &[TokenTree], start: usize) -> bool {
-    start >= 2
-        && matches!(&tokens[start - 2], TokenTree::Punct(punct) if punct.as_char() == '.' && punct.spacing() == Spacing::Joint)
+    start >= 2 && joint(tokens, start - 2, '.')
 }
 
 fn ident(tokens: &[TokenTree], at: usize) -> Option<&Ident> {
@@ -111,9 +112,13 @@ fn punct(tokens: &[TokenTree], at: usize, letter: char) -> bool {
     matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == letter)
 }
 
+/// Half of an operator: the next letter belongs to it.
+fn joint(tokens: &[TokenTree], at: usize, letter: char) -> bool {
+    punct(tokens, at, letter) && matches!(&tokens[at], TokenTree::Punct(punct) if punct.spacing() == Spacing::Joint)
+}
+
 fn colons(tokens: &[TokenTree], at: usize) -> bool {
-    matches!(tokens.get(at), Some(TokenTree::Punct(punct)) if punct.as_char() == ':' && punct.spacing() == Spacing::Joint)
-        && punct(tokens, at + 1, ':')
+    joint(tokens, at, ':') && punct(tokens, at + 1, ':')
 }
 
 /// `use …;`: the place behind it.
@@ -150,8 +155,19 @@ pub(super) fn annotated_function(tokens: &[TokenTree], at: usize) -> Option<usiz
     Some(at + 2 + end + 1)
 }
 
-/// `async move |…|`: the place behind the parameters.
-pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<usize> {
+/// A closure whose body a step may run.
+pub(super) struct AsyncClosure {
+    /// The place behind the parameters.
+    pub(super) body: usize,
+    /// Does the body end with its braces? (It does if a result type is written, too.)
+    pub(super) braces: bool,
+}
+
+/// `async move |…|` or `|| async`.
+pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<AsyncClosure> {
+    if punct(tokens, at, '|') && punct(tokens, at + 1, '|') && word(tokens, at + 2, "async") {
+        return Some(AsyncClosure { body: at + 2, braces: true });
+    }
     if !word(tokens, at, "async") {
         return None;
     }
@@ -159,11 +175,7 @@ pub(super) fn async_closure(tokens: &[TokenTree], at: usize) -> Option<usize> {
     if !punct(tokens, open, '|') {
         return None;
     }
-    (open + 1..tokens.len()).find(|at| punct(tokens, *at, '|')).map(|close| close + 1)
-}
-
-/// Is the closure's body a block? (It is if a result type is written, too.)
-pub(super) fn closure_has_braces(tokens: &[TokenTree], at: usize) -> bool {
-    let block = matches!(tokens.get(at), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace);
-    block || (punct(tokens, at, '-') && punct(tokens, at + 1, '>'))
+    let body = (open + 1..tokens.len()).find(|at| punct(tokens, *at, '|'))? + 1;
+    let block = matches!(tokens.get(body), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Brace);
+    Some(AsyncClosure { body, braces: block || (punct(tokens, body, '-') && punct(tokens, body + 1, '>')) })
 }

@@ -53,13 +53,18 @@ fn parse(text: &str) -> Result<Duration, (Range<usize>, String)> {
         let digits = span_of(&text[at..end], |letter| letter.is_ascii_digit());
         if digits == 0 {
             let wrong = text[at..end].chars().next().map_or(1, char::len_utf8);
-            let message = "a duration is whole numbers with a unit each, such as \"1m30s\"".to_owned();
-            return Err((at..at + wrong, message));
+            let message = "a duration is whole numbers with a unit each and nothing between, such as \"1h30m\"";
+            return Err((at..at + wrong, message.to_owned()));
         }
         let number = at..at + digits;
         let letters = span_of(&text[number.end..end], char::is_alphabetic);
         let unit = number.end..number.end + letters;
         let pair = number.start..unit.end;
+        if letters == 0 && unit.end < end {
+            let wrong = text[unit.end..end].chars().next().map_or(1, char::len_utf8);
+            let message = "a duration is whole numbers with a unit each and nothing between, such as \"1h30m\"";
+            return Err((unit.end..unit.end + wrong, message.to_owned()));
+        }
         let Some(millis) = millis(&text[unit.clone()]) else {
             return Err(if letters == 0 {
                 (number.clone(), format!("`{}` needs a unit: {UNITS}", &text[number]))
@@ -131,9 +136,9 @@ mod tests {
             ("1m30", 2..4, "`30` needs a unit"),
             ("h", 0..1, "whole numbers"),
             ("10sec", 2..5, "`sec` is not a unit"),
-            ("5 s", 0..1, "needs a unit"),
+            ("5 s", 1..2, "nothing between"),
             ("-1s", 0..1, "whole numbers"),
-            ("1.5h", 0..1, "needs a unit"),
+            ("1.5h", 1..2, "whole numbers"),
             ("2s 3s", 2..3, "whole numbers"),
             ("99999999999999999999s", 0..21, "too long"),
             ("18446744073709551615w", 0..21, "too long"),

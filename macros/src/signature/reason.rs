@@ -81,16 +81,8 @@ impl Reason {
                 "a function has one of `#[durable]`, `#[step]` and `#[transaction]`: call one function from the other"
                     .to_owned()
             }
-            Self::Borrowed(owned) => {
-                let what = match kind {
-                    Kind::Step | Kind::Transaction => format!("{noun}'s argument can't be borrowed here"),
-                    Kind::Durable | Kind::Main => format!("{noun} owns its arguments"),
-                };
-                match owned {
-                    Some(owned) => format!("{what}: write `{owned}`"),
-                    None => format!("{what}: write an owned type in place of the reference"),
-                }
-            }
+            Self::Borrowed(Some(owned)) => format!("{noun} owns its arguments: write `{owned}`"),
+            Self::Borrowed(None) => format!("{noun} owns its arguments: write an owned type in place of the reference"),
             Self::Unsized(sized) => format!("an argument that is passed by value has a size: write `{sized}`"),
             Self::MutableReference => match kind {
                 Kind::Durable => "a durable function owns its arguments, and nobody sees what it changes in them: \

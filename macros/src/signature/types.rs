@@ -7,6 +7,7 @@ use quote::ToTokens;
 use syn::{Type, TypeReference};
 
 use super::Reason;
+use super::written::written;
 
 /// How an argument is passed.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub(super) fn owned(ty: &Type) -> Judged<Passed> {
         };
         return Err((reference.and_token.span, reason));
     }
-    let ty = has_a_size(ty, |ty| owned_form(ty))?;
+    let ty = has_a_size(ty, owned_form)?;
     refuse(ty, |flaw| match flaw {
         Flaw::Reference { .. } => Some(Reason::Borrowed(None)),
         Flaw::Lifetime { of_static: true } => None,
@@ -49,7 +50,7 @@ pub(super) fn cloned(ty: &Type) -> Judged<Passed> {
             Type::TraitObject(object) => return Err((first(object.to_token_stream()), Reason::TraitObject)),
             referent => (referent, true),
         },
-        _ => (has_a_size(ty, |ty| Some(format!("&{}", text(ty))))?, false),
+        _ => (has_a_size(ty, |ty| Some(format!("&{}", written(ty))))?, false),
     };
     refuse(recorded, |flaw| match flaw {
         Flaw::Reference { mutable: true, .. } => Some(Reason::MutableReference),
@@ -65,7 +66,7 @@ pub(super) fn cloned(ty: &Type) -> Judged<Passed> {
 /// Refuses what shows that it can't be passed by value.
 fn has_a_size(ty: &Type, instead: impl Fn(&Type) -> Option<String>) -> Judged<&Type> {
     let sized = match bare(ty) {
-        Type::TraitObject(_) => Some(format!("Box<{}>", text(ty))),
+        Type::TraitObject(_) => Some(format!("Box<{}>", written(ty))),
         Type::Slice(_) => instead(ty),
         Type::Path(path) if path.path.is_ident("str") => instead(ty),
         _ => None,
@@ -95,19 +96,11 @@ fn bare(ty: &Type) -> &Type {
 /// What to write in place of a reference to this.
 fn owned_form(referent: &Type) -> Option<String> {
     Some(match bare(referent) {
-        Type::Slice(slice) => format!("Vec<{}>", text(&slice.elem)),
+        Type::Slice(slice) => format!("Vec<{}>", written(&slice.elem)),
         Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-        Type::Path(_) => text(referent),
+        Type::Path(_) => written(referent),
         _ => return None,
     })
-}
-
-/// A type as one would write it.
-fn text(ty: &Type) -> String {
-    let text = ty.to_token_stream().to_string();
-    [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), ("< ", "<")]
-        .iter()
-        .fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 enum Flaw {

@@ -55,6 +55,20 @@ impl Execution {
         self.0.finished.as_ref().map(|finished| view::value(&finished.value))
     }
 
+    /// The names of the signals that have come: those in the record in order, then those still in the inbox.
+    pub fn signals(&self) -> impl Iterator<Item = &str> {
+        let arrived = self.0.record.iter().filter_map(|row| match &row.kind {
+            RowKind::Arrival { name, .. } => Some(&**name),
+            RowKind::Outcome(_) | RowKind::Cancel { .. } | RowKind::Deadline => None,
+        });
+        let waiting = self.0.inbox.iter().filter_map(|message| match &message.body {
+            MessageBody::Signal { name, .. } => Some(&**name),
+            MessageBody::Cancel { .. } | MessageBody::Ended { .. } => None,
+        });
+        // An end that nobody waited for is an arrival, too, under a name that no signal can have.
+        arrived.chain(waiting).filter(|name| !name.starts_with('.'))
+    }
+
     /// The recorded outcomes of operations, in order: name, kind, attempts, result as JSON.
     pub fn operations(&self) -> impl Iterator<Item = (&str, Kind, u32, Json)> {
         self.0.record.iter().filter_map(|row| match &row.kind {
@@ -106,7 +120,8 @@ impl AnyHandle {
 
     async fn post(&self, body: MessageBody) -> Result<()> {
         let message = Message { id: engine::new_id().into(), body };
-        if self.engine.store.post(self.id.clone(), message).await? {
+        let posted = self.engine.store.post(self.id.clone(), message).await;
+        if posted.map_err(|error| error.with_execution(&self.id))? {
             return Ok(());
         }
         Err(Error::of(ErrorKind::Conflict, format!("the execution `{}` has ended", self.id)).with_execution(&self.id))
@@ -130,13 +145,12 @@ fn result_of(id: &ExecutionId, finished: Finished) -> Result<Json> {
     match finished.value {
         Value::Ok(_) => Ok(view::value(&finished.value)),
         Value::Fault(bytes) => Err(crate::function::outcome::read_fault(&bytes).with_execution(id)),
-        Value::Err(bytes) => match crate::encoding::decode::<Error>(&bytes) {
-            Ok(error) => Err(error.with_execution(id)),
-            Err(_) => {
-                let json = crate::encoding::view(&bytes).unwrap_or(Json::Null);
-                Err(Error::of(ErrorKind::Failed, json).with_execution(id))
-            }
-        },
+        // The user's own error: ours, or any type, of which only the view is known here.
+        Value::Err(bytes) => {
+            let error = crate::encoding::decode::<Error>(&bytes)
+                .unwrap_or_else(|_| Error::of(ErrorKind::Failed, crate::encoding::view(&bytes).unwrap_or(Json::Null)));
+            Err(error.with_execution(id))
+        }
     }
 }
 

@@ -127,14 +127,12 @@ impl Change {
             document.insert(first.clone(), value);
             return Ok(());
         }
-        match document.get_mut(first) {
-            Some(inside) => self.inside(inside, rest),
-            None => {
-                let inner = self.fresh(rest)?;
-                document.insert(first.clone(), inner);
-                Ok(())
-            }
+        if let Some(inside) = document.get_mut(first) {
+            return self.inside(inside, rest);
         }
+        let inner = self.fresh(rest)?;
+        document.insert(first.clone(), inner);
+        Ok(())
     }
 
     fn inside(&self, value: &mut Bson, path: &[String]) -> Result<()> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::driver::Closing;
 use super::execution::{Child, Execution};
-use super::held::Held;
 use super::inbox;
 use super::lane::Event;
 use super::worker::RETRY;
@@ -19,12 +18,8 @@ pub(crate) fn message_id(kind: Kind, key: &Key) -> Arc<str> {
 }
 
 /// Creates a child, or joins what stands under its id; repeated until the store answers.
-pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: NewExecution, wait: bool) {
+pub(crate) async fn create(execution: Arc<Execution>, place: usize, new: NewExecution, wait: bool) {
     let engine = execution.engine.clone();
-    if wait {
-        let message = watch_for(&execution, place);
-        new.watcher = Some(Watcher { execution: execution.id.clone(), message });
-    }
     let created = loop {
         match engine.store.create(new.clone()).await {
             Ok(created) => break created,
@@ -56,9 +51,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, mut new: New
 }
 
 /// Waits for the end of an execution that is there.
-pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId) {
-    let message = watch_for(&execution, place);
-    let watcher = Watcher { execution: execution.id.clone(), message };
+pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: ExecutionId, watcher: Watcher) {
     loop {
         match execution.engine.store.watch(of.clone(), watcher.clone()).await {
             Ok(()) => return inbox::wait_for(&execution, place),
@@ -66,13 +59,6 @@ pub(crate) async fn watch(execution: Arc<Execution>, place: usize, of: Execution
             Err(error) => return execution.finish(place, Produced::fault(error.into_terminal()).value, 0),
         }
     }
-}
-
-fn watch_for(execution: &Execution, place: usize) -> Arc<str> {
-    let mut state = execution.state.held();
-    let message = message_id(state.places[place].kind, &state.places[place].key);
-    state.watching.insert(message.clone(), place);
-    message
 }
 
 /// A child whose call was dropped is told to end, unless another had created it.

@@ -99,7 +99,7 @@ impl Engine {
     /// The end of an execution: told by its lane, or by a look into the store after anyone's commit.
     pub(crate) async fn finished(&self, id: &ExecutionId, mut waiting: Waiting) -> Result<Finished> {
         if !self.runs(id) {
-            self.look_for_ends.notify_one();
+            self.look_again.notify_one();
         }
         match (&mut waiting.end).await {
             Ok(finished) => finished.map_err(|error| error.with_execution(id)),

@@ -43,7 +43,8 @@ pub(crate) fn fetch(execution: &Arc<Execution>) {
 pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message>) {
     let mut state = execution.state.held();
     state.fetching = false;
-    if state.phase != Phase::Live {
+    // A worker that is told to go leaves messages to who comes next: what they are for may not have started here.
+    if state.phase != Phase::Live || execution.engine.is_draining() {
         return;
     }
     for message in messages {

@@ -7,7 +7,7 @@ use super::execution::{Activity, Execution, State};
 use super::{body, child, transaction};
 use crate::error::Error;
 use crate::function::outcome::Produced;
-use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value};
+use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value, Watcher};
 
 /// What an operation does when it starts.
 pub(crate) enum Launch {
@@ -44,21 +44,19 @@ impl Launch {
                 let run = transaction::run(execution.clone(), place, spec, body, attempt);
                 spawn(execution, state, place, run);
             }
-            Self::Timer(due) => {
-                state.set_activity(place, Activity::Timer(due));
-                execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
-            }
             Self::Signal(None) => state.set_activity(place, Activity::Message),
-            Self::Signal(Some(due)) => {
+            Self::Timer(due) | Self::Signal(Some(due)) => {
                 state.set_activity(place, Activity::Timer(due));
                 execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
             }
-            Self::Child { new, wait } => {
+            Self::Child { mut new, wait } => {
+                new.watcher = wait.then(|| watcher(execution, state, place));
                 let run = child::create(execution.clone(), place, *new, wait);
                 spawn(execution, state, place, run);
             }
             Self::Watch(of) => {
-                let run = child::watch(execution.clone(), place, of);
+                let watcher = watcher(execution, state, place);
+                let run = child::watch(execution.clone(), place, of, watcher);
                 spawn(execution, state, place, run);
             }
             Self::Request(request) => {
@@ -73,6 +71,13 @@ impl Launch {
             }
         }
     }
+}
+
+/// How the place hears of an end. Noted before anything else happens: the message may be in the inbox already.
+fn watcher(execution: &Execution, state: &mut State, place: usize) -> Watcher {
+    let message = child::message_id(state.places[place].kind, &state.places[place].key);
+    state.watching.insert(message.clone(), place);
+    Watcher { execution: execution.id.clone(), message }
 }
 
 fn spawn(execution: &Arc<Execution>, state: &mut State, place: usize, run: impl Future<Output = ()> + Send + 'static) {

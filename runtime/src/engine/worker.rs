@@ -117,7 +117,7 @@ impl Engine {
             return;
         }
         let settled = async {
-            while self.live.held().values().any(|execution| has_bodies(execution)) {
+            while self.live.held().values().any(has_bodies) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -164,7 +164,7 @@ fn has_bodies(execution: &Arc<Execution>) -> bool {
 async fn tend(engine: Weak<Engine>) {
     let Some(alive) = engine.upgrade() else { return };
     let mut changes = alive.store.changes();
-    let look_for_ends = alive.look_for_ends.clone();
+    let look_again = alive.look_again.clone();
     drop(alive);
     loop {
         let Some(alive) = engine.upgrade() else { return };
@@ -184,19 +184,17 @@ async fn tend(engine: Weak<Engine>) {
         let until_next = next.map_or(LOOK, |next| {
             Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK)
         });
-        let waits_for_ends = !alive.waiters.held().is_empty();
-        let full = alive.live.held().len() >= alive.settings.max_running;
         // While it waits it holds nothing, so that an engine that was given up can go.
         drop(alive);
         tokio::select! {
             biased;
-            changed = changes.changed() => {
-                if changed.is_err() {
+            told = changes.changed() => {
+                if told.is_err() {
                     return;
                 }
                 tokio::time::sleep(GATHER).await;
             }
-            () = look_for_ends.notified(), if full || waits_for_ends => {
+            () = look_again.notified() => {
                 tokio::time::sleep(GATHER).await;
             }
             () = tokio::time::sleep(until_next) => {}
@@ -235,8 +233,13 @@ async fn sweep(engine: Weak<Engine>) {
 
 /// Removes what is past its retention, a group at a time.
 async fn purge(engine: Weak<Engine>) {
+    let Some(wait) =
+        engine.upgrade().map(|engine| (engine.settings.retention.executions / 2).clamp(GATHER * 50, PURGE))
+    else {
+        return;
+    };
     loop {
-        tokio::time::sleep(PURGE).await;
+        tokio::time::sleep(wait).await;
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_draining() {
             return;

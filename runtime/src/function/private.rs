@@ -22,20 +22,26 @@
 //!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
 //!     const __RESULT: P::Codec<Result<Receipt>> = P::codec::<Result<Receipt>>();
 //!     const __ARGUMENT_0: P::DurableArgument<Order> = P::durable_argument::<Order>();
-//!     fn __write(__values: &(Order,)) -> P::Arguments { … __arguments.durable("order", &__values.0, &__ARGUMENT_0); … }
-//!     fn __read(__input: &mut P::Input) -> P::Result<(Order,)> { P::Ok((__input.take("order", &__ARGUMENT_0)?,)) }
-//!     fn __begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static { __checkout(__values.0) }
+//!     fn __durable_write(__values: &(Order,)) -> P::Arguments {
+//!         … __arguments.durable("order", &__values.0, &__ARGUMENT_0); …
+//!     }
+//!     fn __durable_read(__input: &mut P::Input) -> P::Result<(Order,)> {
+//!         P::Ok((__input.take("order", &__ARGUMENT_0)?,))
+//!     }
+//!     fn __durable_begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static {
+//!         __checkout(__values.0)                                                               // `Send`, asked once
+//!     }
 //!     static __FUNCTION: P::Function = P::Function {
 //!         name: "checkout",
 //!         place: P::Place { … },
 //!         arguments: &[P::Argument { name: "order", rust_type: "Order" }],
-//!         normalise: |input| P::Ok(__write(&__read(input)?)),
-//!         start: |input| P::Ok(P::root(&__RESULT, __begin(__read(input)?))),
+//!         normalise: |input| P::Ok(__durable_write(&__durable_read(input)?)),
+//!         start: |input| P::Ok(P::root(&__RESULT, __durable_begin(__durable_read(input)?))),
 //!         ..P::Function::DURABLE
 //!     };
 //!     P::inventory::submit! { P::Registered(&__FUNCTION) }
 //!     let __values = (order,);
-//!     P::call(&__FUNCTION, __write(&__values), &__RESULT, move || __begin(__values))
+//!     P::call(&__FUNCTION, __durable_write(&__values), &__RESULT, move || __durable_begin(__values))
 //! }
 //! ```
 

@@ -17,8 +17,10 @@ mod documents;
 mod executions;
 mod failure;
 mod gate;
+mod handover;
 mod liveness;
 mod open;
+mod options;
 mod purge;
 mod queue;
 mod readers;
@@ -26,86 +28,33 @@ mod reads;
 mod records;
 mod report;
 mod schema;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod writer;
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
-use self::clock::{Boot, Clock, SystemClock};
+use self::clock::Boot;
 use self::desk::Desk;
 use self::failure::{Failure, Fault};
-use self::liveness::{Found, Liveness};
+use self::handover::Handover;
+use self::liveness::Liveness;
+pub(crate) use self::options::{Place, SqliteOptions};
 use self::queue::{Ask, Command, Queue};
 use self::readers::Readers;
 use self::threads::Stop;
-use self::writer::Writer;
 use super::{
     BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message, NewExecution,
     Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
-
-/// Where a store lies.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// In this file.
-    File(PathBuf),
-    /// In memory: gone with its last handle.
-    Memory,
-}
-
-/// How a store is opened.
-#[derive(Clone)]
-pub(crate) struct SqliteOptions {
-    /// Where it lies.
-    pub(crate) place: Place,
-    /// How long a caller outside waits before it is told that the store is away.
-    pub(crate) limit: Duration,
-    /// How long a group holds the lock: it ends after the command that passes it.
-    pub(crate) group: Duration,
-    /// The most commands of a group.
-    pub(crate) group_size: usize,
-    /// The age of a heartbeat after which a worker counts as hung.
-    pub(crate) hang: Duration,
-    /// How often commits of other processes are looked for.
-    pub(crate) poll: Duration,
-    /// The time.
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl SqliteOptions {
-    pub(crate) fn new(place: Place) -> Self {
-        Self {
-            place,
-            limit: Duration::from_secs(5),
-            group: Duration::from_millis(20),
-            group_size: 4096,
-            hang: Duration::from_secs(10),
-            poll: Duration::from_millis(20),
-            clock: Arc::new(SystemClock::new()),
-        }
-    }
-
-    /// A store in a file, which is created if it isn't there.
-    pub(crate) fn file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Place::File(path.into()))
-    }
-
-    /// A store in memory.
-    pub(crate) fn memory() -> Self {
-        Self::new(Place::Memory)
-    }
-}
 
 /// What the store's threads share.
 struct Shared {
@@ -115,8 +64,11 @@ struct Shared {
     changes: watch::Sender<u64>,
     /// Why the last group failed, while they fail.
     health: Mutex<Option<Failure>>,
-    /// Whether the writer is gone.
-    ended: watch::Sender<bool>,
+    /// How many threads are there: each may have the file open.
+    running: watch::Sender<usize>,
+    /// The file's largest size in pages, for tests of a full disk; 0 changes nothing.
+    #[cfg(test)]
+    pages: std::sync::atomic::AtomicI64,
 }
 
 impl Shared {
@@ -162,11 +114,6 @@ pub(crate) struct SqliteStore {
     opened: Boot,
 }
 
-/// What the writer's thread found when it opened the file.
-struct Ready {
-    digest_key: [u8; 16],
-}
-
 impl SqliteStore {
     /// Opens a store, or makes a new one. Must be called inside a tokio runtime, with time enabled.
     pub(crate) async fn open(mut options: SqliteOptions) -> Result<Arc<Self>> {
@@ -183,23 +130,25 @@ impl SqliteStore {
             file,
             changes: watch::Sender::new(0),
             health: Mutex::new(None),
-            ended: watch::Sender::new(false),
+            running: watch::Sender::new(0),
+            #[cfg(test)]
+            pages: std::sync::atomic::AtomicI64::new(0),
         });
-        let ready = start_writer(&options, &shared, &runtime)?;
+        let ready = writer::start(&options, &shared, &runtime)?;
         let opening = tokio::time::timeout(options.limit, ready).await;
-        let ready = opening.map_err(|_| shared.late(options.limit))?.map_err(|_| closed())??;
+        let digest_key = opening.map_err(|_| shared.late(options.limit))?.map_err(|_| closed())??;
         let liveness = Arc::new(Liveness::new(directory, options.hang, options.clock.clone()));
         let stop = Arc::new(Stop::default());
         let started = match &options.place {
             Place::Memory => Ok(None),
-            Place::File(path) => Readers::start(path)
+            Place::File(path) => Readers::start(path, &shared)
                 .and_then(|readers| threads::watch_others(path, options.poll, &shared, &stop).map(|()| Some(readers))),
         };
         let readers = started
-            .and_then(|readers| threads::beat(&liveness, &stop).map(|()| readers))
+            .and_then(|readers| threads::beat(&liveness, &shared, &stop).map(|()| readers))
             .map_err(|failure| failure.error(&shared.file))
             .inspect_err(|_| shared.queue.close())?;
-        let (digest_key, opened) = (ready.digest_key, options.clock.boot());
+        let opened = options.clock.boot();
         Ok(Arc::new(Self { shared, readers, liveness, stop, options, runtime, digest_key, opened }))
     }
 
@@ -271,6 +220,37 @@ impl SqliteStore {
         failure.error(&self.shared.file)
     }
 
+    /// Facts and problems.
+    async fn report_for(&self, thorough: bool) -> Result<Report> {
+        let now = self.options.clock.wall();
+        let read = move |connection: &Connection| {
+            Ok((report::of_database(connection, thorough, now)?, reads::workers(connection)?))
+        };
+        let answer = self.start_read(read)?;
+        let answer = if thorough { answer.await.map_err(|_| closed())? } else { self.wait(answer).await };
+        let (mut report, workers) = answer?;
+        let place = self.options.place.clone();
+        self.blocking(move |liveness| {
+            report::of_workers(&workers, liveness, &mut report);
+            if let Place::File(path) = place {
+                let size = path.metadata().map_or(0, |metadata| metadata.len());
+                report.facts.insert(0, ("size", format!("{size} bytes")));
+                report.facts.insert(0, ("path", path.display().to_string()));
+            }
+            report
+        })
+        .await
+    }
+
+    /// Nothing more is taken in. The writer writes what it has, and goes last.
+    fn shut(&self) {
+        self.shared.queue.close();
+        self.stop.set();
+        if let Some(readers) = &self.readers {
+            readers.close();
+        }
+    }
+
     /// Hands claims over, or gives them back if nobody takes them.
     fn handover<T>(&self) -> impl FnOnce(T, Vec<(ExecutionId, Epoch)>) -> Handover<T> + Send + 'static {
         let shared = self.shared.clone();
@@ -278,92 +258,10 @@ impl SqliteStore {
     }
 }
 
-/// Claims on their way to the caller. Dropped on the way, they are released: no worker knows of them.
-struct Handover<T> {
-    value: Option<T>,
-    claims: Vec<(ExecutionId, Epoch)>,
-    shared: Arc<Shared>,
-}
-
-impl<T> Handover<T> {
-    fn take(mut self) -> Result<T> {
-        self.claims.clear();
-        self.value.take().ok_or_else(closed)
-    }
-}
-
-impl<T> Drop for Handover<T> {
-    fn drop(&mut self) {
-        if !self.claims.is_empty() {
-            // A store that is closed gives back what it held in another way: its workers are gone.
-            let _ = self.shared.queue.push(Command::Returned(std::mem::take(&mut self.claims)));
-        }
-    }
-}
-
-/// Starts the writer's thread, which opens the file: it may have to wait for its turn.
-fn start_writer(
-    options: &SqliteOptions,
-    shared: &Arc<Shared>,
-    runtime: &tokio::runtime::Handle,
-) -> Result<oneshot::Receiver<Result<Ready>>> {
-    let (reply, ready) = oneshot::channel();
-    let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
-    let run = move || match make_writer(options, shared, runtime) {
-        Ok((writer, digest_key)) => {
-            if reply.send(Ok(Ready { digest_key })).is_ok() {
-                writer.run();
-            }
-        }
-        Err(error) => drop(reply.send(Err(error))),
-    };
-    let started = std::thread::Builder::new().name("outlast-writer".into()).spawn(run);
-    started
-        .map(|_| ready)
-        .map_err(|error| Error::of(ErrorKind::Unavailable, format!("the store's thread can't be started: {error}")))
-}
-
-fn make_writer(
-    options: SqliteOptions,
-    shared: Arc<Shared>,
-    runtime: tokio::runtime::Handle,
-) -> Result<(Writer, [u8; 16])> {
-    let now = options.clock.wall();
-    let (connection, gate) = match &options.place {
-        Place::File(path) => {
-            let opened = open::file(path, schema::MIGRATIONS, now)?;
-            (opened.connection, Some(opened.gate))
-        }
-        Place::Memory => (open::memory(now)?, None),
-    };
-    let first = (|| {
-        let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
-        let key = key.and_then(|key| key.try_into().ok());
-        let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
-        Ok((key, Desk::new(Rc::new(connection), runtime)?))
-    })();
-    let (digest_key, desk) = first.map_err(|failure: Failure| failure.error(&shared.file))?;
-    let writer = Writer {
-        desk,
-        shared,
-        gate,
-        clock: options.clock,
-        budget: options.group,
-        most: options.group_size,
-        limit: options.limit,
-        pending: VecDeque::new(),
-    };
-    Ok((writer, digest_key))
-}
-
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.shared.queue.close();
-        self.stop.set();
+        self.shut();
         self.liveness.let_go();
-        if let Some(readers) = &self.readers {
-            readers.close();
-        }
     }
 }
 
@@ -426,14 +324,13 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let hand = self.handover();
             let readers = self.readers.clone();
-            let alone = readers.is_none();
+            let in_memory = readers.is_none();
             let file = self.shared.file.clone();
             let (command, answer) = Ask::command(
                 "claim",
                 move |desk| {
                     let mut claimed = desk.claim(&request)?;
-                    // Without readers of its own the writer reads.
-                    if alone {
+                    if in_memory {
                         claimed.iter_mut().try_for_each(|claimed| reads::fill(&desk.connection, claimed))?;
                     }
                     Ok(claimed)
@@ -532,94 +429,11 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.shared.queue.close();
-            let mut ended = self.shared.ended.subscribe();
+            self.shut();
             // A writer that waits behind a stopped process can't be called back: it is left to itself.
-            let _ = tokio::time::timeout(self.options.limit * 2, ended.wait_for(|ended| *ended)).await;
-            if let Some(readers) = &self.readers {
-                readers.close();
-            }
-            self.stop.set();
+            let mut running = self.shared.running.subscribe();
+            let _ = tokio::time::timeout(self.options.limit * 2, running.wait_for(|running| *running == 0)).await;
             self.liveness.let_go();
         })
-    }
-}
-
-impl SqliteStore {
-    async fn sweep_for(&self, worker: WorkerId) -> Result<Swept> {
-        let listed = self.read(|connection| Ok(reads::workers(connection)?)).await?;
-        let names = reads::names(&listed);
-        let standing = listed.iter().any(|listed| listed.standing && listed.name == worker.0);
-        let others: Vec<_> = listed.into_iter().filter(|listed| listed.name != worker.0).collect();
-        let lost = self.look_for_lost(others).await?;
-        let mut reclaimed = 0;
-        for name in lost {
-            loop {
-                let id = WorkerId(name.clone());
-                let (some, all) = self.ask("sweep", move |desk| desk.retire(&id)).await?;
-                reclaimed += some;
-                if all {
-                    break;
-                }
-            }
-            tracing::warn!(worker = %name, "a worker was dead or hung: what it owned is taken back");
-            self.blocking(move |liveness| liveness.remove_file(&name)).await?;
-        }
-        self.blocking(move |liveness| liveness.tidy(&names)).await?.map_err(|error| self.io(&error))?;
-        Ok(Swept { reclaimed, standing })
-    }
-
-    /// Those that are dead, or hang. A heartbeat that is old is looked at twice, two beats apart: after a machine slept,
-    /// all of them are old, and beat again at once.
-    async fn look_for_lost(&self, others: Vec<reads::Listed>) -> Result<Vec<Arc<str>>> {
-        let look = |names: Vec<Arc<str>>| {
-            self.blocking(move |liveness| {
-                let look = |name: Arc<str>| liveness.look(&name).map(|found| (name, found));
-                names.into_iter().map(look).collect::<std::io::Result<Vec<_>>>()
-            })
-        };
-        let (retired, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| other.retired);
-        let mut lost: Vec<_> = retired.into_iter().map(|worker| worker.name).collect();
-        let found = look(others.into_iter().map(|worker| worker.name).collect()).await?;
-        let mut suspects = Vec::new();
-        for (name, found) in found.map_err(|error| self.io(&error))? {
-            match found {
-                Found::Alive => (),
-                Found::Dead => lost.push(name),
-                Found::Hung(beat) => suspects.push((name, beat)),
-            }
-        }
-        if suspects.is_empty() {
-            return Ok(lost);
-        }
-        tokio::time::sleep(self.liveness.interval() * 2).await;
-        let again = look(suspects.iter().map(|(name, _)| name.clone()).collect()).await?;
-        for ((name, found), (_, before)) in again.map_err(|error| self.io(&error))?.into_iter().zip(suspects) {
-            if found == Found::Dead || found == Found::Hung(before) {
-                lost.push(name);
-            }
-        }
-        Ok(lost)
-    }
-
-    async fn report_for(&self, thorough: bool) -> Result<Report> {
-        let now = self.options.clock.wall();
-        let read = move |connection: &Connection| {
-            Ok((report::of_database(connection, thorough, now)?, reads::workers(connection)?))
-        };
-        let answer = self.start_read(read)?;
-        let answer = if thorough { answer.await.map_err(|_| closed())? } else { self.wait(answer).await };
-        let (mut report, workers) = answer?;
-        let place = self.options.place.clone();
-        self.blocking(move |liveness| {
-            report::of_workers(&workers, liveness, &mut report);
-            if let Place::File(path) = place {
-                let size = path.metadata().map_or(0, |metadata| metadata.len());
-                report.facts.insert(0, ("size", format!("{size} bytes")));
-                report.facts.insert(0, ("path", path.display().to_string()));
-            }
-            report
-        })
-        .await
     }
 }

@@ -73,3 +73,21 @@ pub async fn nested(depth: u8) -> Result<u8> {
     deeper(depth).await?;
     if depth == 0 { Ok(0) } else { nested(depth - 1).await }
 }
+
+/// Named like what is written beside it.
+#[durable]
+pub async fn write(word: String) -> Result<String> {
+    read(word).await
+}
+
+/// Named like what is written beside it.
+#[durable]
+pub async fn read(word: String) -> Result<String> {
+    begin(word).await
+}
+
+/// Named like what is written beside it.
+#[durable]
+pub async fn begin(word: String) -> Result<String> {
+    Ok(word)
+}

@@ -25,3 +25,26 @@ pub async fn pass(word: &str) -> Result<String> {
 pub async fn write(word: &str) -> Result<String> {
     Ok(word.to_owned())
 }
+
+/// Writes a function of each kind, as a crate of macros would.
+#[macro_export]
+macro_rules! functions {
+    ($(#[$attribute:meta])* $visibility:vis $durable:ident, $step:ident($argument:ident: $value:ty, $borrowed:ty) within $time:literal $body:block) => {
+        $(#[$attribute])*
+        #[outlast::durable(crate = $crate::renamed::framework::engine, timeout = $time)]
+        $visibility async fn $durable($argument: $value) -> Result<String> $body
+
+        $(#[$attribute])*
+        #[outlast::step(crate = $crate::renamed::framework::engine, timeout = $time, secret($argument))]
+        $visibility async fn $step($argument: $borrowed) -> Result<String> {
+            Ok($argument.to_owned())
+        }
+    };
+}
+
+functions! {
+    /// Written by a macro.
+    pub written, written_step(word: String, &str) within "10s" {
+        written_step(&word).await
+    }
+}

@@ -46,8 +46,8 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    /// A group begins: nothing can be undone any more.
-    pub(super) fn begin(&mut self) {
+    /// The group has committed: what it changed stands.
+    pub(super) fn commit(&mut self) {
         self.undo.clear();
         self.workers_before = None;
     }
@@ -156,7 +156,7 @@ mod tests {
         claims.register(Registered { number: 1, id: WorkerId("w".into()), standing: true });
         claims.set(&id("a"), claim(1));
         claims.set(&id("b"), claim(1));
-        claims.begin();
+        claims.commit();
         claims.set(&id("a"), Claim { next: 5, ..claim(1) });
         claims.set(&id("a"), Claim { next: 6, ..claim(1) });
         claims.end(&id("b"));
@@ -168,5 +168,8 @@ mod tests {
         assert_eq!(claims.get(&id("b"), Epoch(1)), Some(claim(1)));
         assert_eq!(claims.get(&id("c"), Epoch(1)), None);
         assert_eq!(claims.standing(&WorkerId("w".into())), Some(1));
+        // Nor does a group that failed before it began undo the one before.
+        claims.roll_back();
+        assert_eq!(claims.get(&id("a"), Epoch(1)), Some(claim(1)));
     }
 }

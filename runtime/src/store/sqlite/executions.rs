@@ -11,7 +11,8 @@ use super::records;
 use super::schema::{OPEN, PARKED};
 use crate::error::{Error, ErrorKind};
 use crate::store::{
-    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, Message, NewExecution, Stamp, Watcher, WorkerId,
+    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Stamp, Watcher,
+    WorkerId,
 };
 
 /// How many executions are taken back in one group: it holds the lock meanwhile.
@@ -51,6 +52,7 @@ impl Desk {
 
     /// Creates an execution, or says what stands under its id.
     pub(super) fn create(&mut self, new: &NewExecution) -> Result<Created, Fault> {
+        self.name_point(|_| format!("create {}", new.function));
         let due = new.not_before.is_none_or(|start| start <= self.stamp);
         let owner = new.claim_for.as_ref().filter(|_| due).and_then(|worker| self.claims.standing(worker));
         if !self.insert(new, owner)? {
@@ -127,19 +129,18 @@ impl Desk {
         if digest != new.digest.0 {
             return Ok(Created::Mismatch { function });
         }
-        match finished {
-            Some(finished) => {
-                if let Some(watcher) = &new.watcher {
+        match (finished, &new.watcher) {
+            (Some(finished), watcher) => {
+                if let Some(watcher) = watcher {
                     self.announce(watcher, &new.id, &finished)?;
                 }
                 Ok(Created::Ended(finished))
             }
-            None => {
-                if let Some(watcher) = &new.watcher {
-                    self.watch(&new.id, watcher)?;
-                }
+            (None, Some(watcher)) => {
+                self.watch(&new.id, watcher)?;
                 Ok(Created::Exists)
             }
+            (None, None) => Ok(Created::Exists),
         }
     }
 
@@ -168,6 +169,9 @@ impl Desk {
         let mut claimed = Vec::with_capacity(due.len());
         for (_, id) in due {
             claimed.push(self.take(ExecutionId(id), worker)?);
+        }
+        if let Some(first) = claimed.first() {
+            self.name_point(|_| format!("claim {}", first.function));
         }
         Ok(claimed)
     }
@@ -207,6 +211,9 @@ impl Desk {
 
     /// Puts a message into an inbox for someone outside.
     pub(super) fn post_from_outside(&mut self, to: &ExecutionId, message: &Message) -> Result<bool, Fault> {
+        if let MessageBody::Signal { name, .. } = &message.body {
+            self.name_point(|_| format!("inbox signal {name}"));
+        }
         match self.post(to, message)? {
             Posted::Taken => Ok(true),
             Posted::Refused => Ok(false),

@@ -27,6 +27,53 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     /// The queue of writers.
     pub(super) gate: Gate,
+    /// Which file it is.
+    pub(super) identity: Identity,
+}
+
+/// Which file a path leads to. SQLite goes on writing to a file that was moved or removed, where nobody finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    path: PathBuf,
+    /// Device and number.
+    file: (u64, u64),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        match path.metadata() {
+            Ok(metadata) => Ok(Self { path: path.to_owned(), file: numbers(&metadata) }),
+            Err(error) => Err(Failure::Io(format!("{error} (was the file moved or removed while it was open?)"))),
+        }
+    }
+
+    /// Fails if the path leads elsewhere now.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if Self::of(&self.path)? == *self {
+            return Ok(());
+        }
+        Err(Failure::Io("another file was put in its place while it was open: restart the program".into()))
+    }
+}
+
+#[cfg(unix)]
+fn numbers(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn numbers(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// A new file's name must outlast a power cut, as its contents do.
+fn sync_directory(path: &Path) {
+    if let Some(Ok(directory)) = path.parent().map(File::open)
+        && let Err(error) = directory.sync_all()
+    {
+        tracing::debug!(%error, "the store's directory can't be synced");
+    }
 }
 
 /// The directory of the workers' lock files.
@@ -77,8 +124,9 @@ pub(super) fn file(path: &Path, migrations: &[&str], now: Stamp) -> Result<Opene
         set_up(&connection)?;
         use_wal(&connection, path)?;
         schema::migrate(&mut connection, migrations, now)?;
+        sync_directory(path);
         drop(turn);
-        Ok(Opened { connection, gate })
+        Ok(Opened { connection, gate, identity: Identity::of(path)? })
     })();
     opened.map_err(|fault: Fault| fault.error(&shown))
 }
@@ -179,7 +227,8 @@ fn check_file_system(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn refused(magic: u64) -> Option<&'static str> {
+/// The name of a file system that is refused.
+pub(super) fn refused(magic: u64) -> Option<&'static str> {
     REFUSED.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
 }
 
@@ -201,6 +250,8 @@ fn refuse_foreign(path: &Path, migrations: &[&str]) -> Result<(), Fault> {
     // A reader never moves the log of a file that isn't ours into it.
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY)?;
+    // One look: another process may be making the store right now.
+    let _snapshot = connection.unchecked_transaction()?;
     match schema::inspect(&connection, migrations) {
         Ok(Found::Empty | Found::Store(_)) => check_pages(path, &connection),
         Err(Fault::Answer(error)) => Err(error.context(format!("{} can't be opened", path.display())).into()),
@@ -212,7 +263,7 @@ fn refuse_foreign(path: &Path, migrations: &[&str]) -> Result<(), Fault> {
 fn check_pages(path: &Path, connection: &Connection) -> Result<(), Fault> {
     let page: u64 = connection.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     let length = path.metadata().map_or(0, |metadata| metadata.len());
-    if page == 0 || length % page == 0 {
+    if page == 0 || length.is_multiple_of(page) {
         return Ok(());
     }
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;

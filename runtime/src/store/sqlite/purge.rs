@@ -32,7 +32,7 @@ impl Desk {
         let executions = self.purge_executions(before(retention.executions))?;
         let tombstones = self.purge_tombstones(before(retention.tombstones))?;
         let changes = self.purge_changes(before(retention.executions))?;
-        Ok([executions, tombstones, changes].iter().any(|removed| *removed == AT_ONCE as usize))
+        Ok([executions, tombstones, changes].contains(&(AT_ONCE as usize)))
     }
 
     fn move_purge_clock(&self, wall: Stamp, now: &Boot, opened: &Boot) -> Result<Stamp, Failure> {

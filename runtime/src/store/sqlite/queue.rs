@@ -43,12 +43,14 @@ pub(super) trait Request: Send {
     /// Gives an error out: it won't be run (again).
     fn refuse(self: Box<Self>, error: Error);
     /// What it is, for crash points.
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code))]
     fn label(&self) -> &str;
 }
 
 /// A request that is a function of the desk. What it gives may still need work outside the group before the caller
 /// gets it: `finish` starts that.
 pub(super) struct Ask<T, U, R, F> {
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code))]
     label: &'static str,
     run: R,
     answer: Option<Result<T>>,
@@ -85,6 +87,8 @@ where
         self.answer = Some(match (self.run)(desk) {
             Ok(answer) => Ok(answer),
             Err(Fault::Answer(error)) => Err(error),
+            // Its one large statement was refused; tried again, it would be again.
+            Err(Fault::Failure(Failure::TooBig)) => Err(Failure::TooBig.error("")),
             Err(Fault::Failure(failure)) => return Err(failure),
         });
         Ok(())
@@ -128,6 +132,7 @@ impl Queue {
     }
 
     /// Adds a command; gives it back if the store is closed.
+    #[allow(clippy::result_large_err)] // it is moved either way
     pub(super) fn push(&self, command: Command) -> Result<(), Command> {
         let mut inner = self.lock();
         if inner.closed {

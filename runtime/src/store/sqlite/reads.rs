@@ -24,9 +24,10 @@ pub(super) fn fill(connection: &Connection, claimed: &mut Claimed) -> Result<(),
 
 /// What concerns a worker.
 pub(super) fn wakeups(connection: &Connection, request: &ClaimRequest, now: Stamp) -> Result<Wakeups, Failure> {
+    // From the inbox on: few messages wait at a time, while a worker may own a hundred thousand executions.
     let mut arrived = connection.prepare_cached(
-        "SELECT DISTINCT inbox.execution FROM inbox JOIN executions ON executions.id = inbox.execution \
-         JOIN workers ON workers.n = executions.owner WHERE executions.status = 0 AND workers.name = ?",
+        "SELECT DISTINCT inbox.execution FROM inbox CROSS JOIN executions ON executions.id = inbox.execution \
+         CROSS JOIN workers ON workers.n = executions.owner WHERE executions.status = 0 AND workers.name = ?",
     )?;
     let arrived = arrived.query_map([&*request.worker.0], |row| row.get(0).map(ExecutionId))?;
     let mut wakeups = Wakeups { arrived: arrived.collect::<rusqlite::Result<_>>()?, due: false, next: None };

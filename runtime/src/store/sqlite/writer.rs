@@ -4,37 +4,45 @@
 //! again: owners' writes stay in order at the front until they are in, and never hear of it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::gate::Gate;
+use super::open::Identity;
+use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed};
+use super::{Shared, closed, open, schema, threads};
+use crate::error::Result;
 use crate::store::Refused;
-#[cfg(feature = "crash-points")]
-use crate::store::Write;
 
 /// The wait after the first failure; doubled up to [`LONGEST_WAIT`], so that work goes on within 2 s of a return.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
+/// How long the writer waits for the other threads before it closes the file.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 /// The writer.
-pub(super) struct Writer {
-    pub(super) desk: Desk,
-    pub(super) shared: Arc<Shared>,
+struct Writer {
+    desk: Desk,
+    shared: Arc<Shared>,
     /// None for a store in memory.
-    pub(super) gate: Option<Gate>,
-    pub(super) clock: Arc<dyn Clock>,
+    gate: Option<(Gate, Identity)>,
+    clock: Arc<dyn Clock>,
     /// A group ends after the command that passes it.
-    pub(super) budget: Duration,
+    budget: Duration,
     /// The most commands of a group.
-    pub(super) most: usize,
+    most: usize,
     /// How long a closed store keeps trying to write what it was given.
-    pub(super) limit: Duration,
-    pub(super) pending: VecDeque<Command>,
+    limit: Duration,
+    pending: VecDeque<Command>,
 }
 
 /// A command of the group at hand, and what it gave.
@@ -47,8 +55,17 @@ struct Done {
 
 impl Writer {
     /// Runs until the store is closed and all is written.
-    pub(super) fn run(mut self) {
+    fn run(mut self) {
         let _ended = Ended(self.shared.clone());
+        self.work();
+        // The last connection to close moves the log into the file; one that only reads can't.
+        let begun = Instant::now();
+        while *self.shared.running.borrow() > 1 && begun.elapsed() < LAST_WAIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn work(&mut self) {
         let mut wait = FIRST_WAIT;
         let mut closing = None;
         while self.shared.queue.gather(&mut self.pending) {
@@ -103,12 +120,19 @@ impl Writer {
     }
 
     fn group(&mut self) -> Result<(), Failure> {
-        self.pending.retain(|command| !is_abandoned(command));
+        while self.pending.front().is_some_and(is_abandoned) {
+            self.pending.pop_front();
+        }
         if self.pending.is_empty() {
             return Ok(());
         }
+        #[cfg(test)]
+        self.limit_pages()?;
         let turn = match &self.gate {
-            Some(gate) => Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?),
+            Some((gate, identity)) => {
+                identity.check()?;
+                Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?)
+            }
             None => None,
         };
         let mut done = Vec::with_capacity(self.pending.len().min(self.most));
@@ -123,11 +147,26 @@ impl Writer {
             }
             return Err(failure);
         }
+        self.desk.claims.commit();
         if self.desk.news {
             self.shared.bump();
         }
         for done in done {
-            deliver(done);
+            // An owner that panics must not take the store with it.
+            if catch_unwind(AssertUnwindSafe(|| deliver(done))).is_err() {
+                tracing::error!("an owner panicked when it was told of a commit");
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the disk small, or large again.
+    #[cfg(test)]
+    fn limit_pages(&self) -> Result<(), Failure> {
+        let pages = self.shared.pages.load(std::sync::atomic::Ordering::Relaxed);
+        if pages > 0 {
+            let connection = &self.desk.connection;
+            connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))?;
         }
         Ok(())
     }
@@ -153,10 +192,13 @@ impl Writer {
         let begun = Instant::now();
         let worked = desk.begin(clock.wall()).and_then(|()| {
             while let Some(mut command) = pending.pop_front() {
+                if is_abandoned(&command) {
+                    continue;
+                }
                 match run(desk, &mut command) {
                     Ok(answer) => done.push(Done {
                         #[cfg(feature = "crash-points")]
-                        label: label(desk, &command),
+                        label: label(desk, &command, &answer),
                         command,
                         answer,
                     }),
@@ -209,27 +251,79 @@ fn deliver(done: Done) {
 
 /// The name of a command's crash points.
 #[cfg(feature = "crash-points")]
-fn label(desk: &mut Desk, command: &Command) -> String {
-    let row = std::mem::take(&mut desk.row_label);
-    match command {
-        Command::Owned(submission) => match &submission.write {
-            Write::Row { .. } | Write::Transaction(_) => row.unwrap_or_else(|| "refused".into()),
-            Write::Attempt(attempt) => format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal),
-            Write::End(_) => "end".into(),
-            Write::Release { .. } => "release".into(),
-            Write::Park { .. } => "park".into(),
-        },
-        Command::Asked(request) => request.label().to_owned(),
-        Command::Returned(_) => "returned".into(),
+fn label(desk: &mut Desk, command: &Command, answer: &Answer) -> String {
+    let named = desk.label.take();
+    if let Answer::Owned(Err(_)) = answer {
+        return "refused".into();
+    }
+    match (named, command) {
+        (Some(named), _) => named,
+        (None, Command::Asked(request)) => request.label().to_owned(),
+        (None, Command::Owned(_)) => "refused".into(),
+        (None, Command::Returned(_)) => "returned".into(),
     }
 }
 
-/// Tells the store that the writer is gone, however it went.
+/// Nothing is taken in without a writer, however it went.
 struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.queue.close();
-        self.0.ended.send_replace(true);
     }
+}
+
+/// Starts the writer's thread, which opens the file (it may have to wait for its turn) and then says the digest key.
+pub(super) fn start(
+    options: &SqliteOptions,
+    shared: &Arc<Shared>,
+    runtime: &tokio::runtime::Handle,
+) -> Result<oneshot::Receiver<Result<[u8; 16]>>> {
+    let (reply, ready) = oneshot::channel();
+    let store = shared.clone();
+    let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
+    let run = move || match open_store(options, shared, runtime) {
+        Ok((writer, digest_key)) => {
+            // Nobody waits any more: the store's owner has given up.
+            if reply.send(Ok(digest_key)).is_ok() {
+                writer.run();
+            }
+        }
+        Err(error) => drop(reply.send(Err(error))),
+    };
+    threads::start(&store, "outlast-writer", run).map_err(|failure| failure.error(&store.file))?;
+    Ok(ready)
+}
+
+fn open_store(
+    options: SqliteOptions,
+    shared: Arc<Shared>,
+    runtime: tokio::runtime::Handle,
+) -> Result<(Writer, [u8; 16])> {
+    let now = options.clock.wall();
+    let (connection, gate) = match &options.place {
+        Place::File(path) => {
+            let opened = open::file(path, schema::MIGRATIONS, now)?;
+            (opened.connection, Some((opened.gate, opened.identity)))
+        }
+        Place::Memory => (open::memory(now)?, None),
+    };
+    let first = (|| {
+        let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
+        let key = key.and_then(|key| key.try_into().ok());
+        let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
+        Ok((key, Desk::new(Rc::new(connection), runtime)?))
+    })();
+    let (digest_key, desk) = first.map_err(|failure: Failure| failure.error(&shared.file))?;
+    let writer = Writer {
+        desk,
+        shared,
+        gate,
+        clock: options.clock,
+        budget: options.group,
+        most: options.group_size,
+        limit: options.limit,
+        pending: VecDeque::new(),
+    };
+    Ok((writer, digest_key))
 }

@@ -1,0 +1,142 @@
+//! Rows and attempts: in order, fenced, and as they were written.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::case::{Case, Ledger, id, key, outcome, step, succeeded, write};
+use crate::error::Result;
+use crate::store::{Attempt, Digest, Epoch, Key, Kind, Outcome, Refused, RowKind, Stamp, Submission, Value, Write};
+
+pub(super) async fn rows_are_in_order_without_a_gap(case: Case) -> Result<()> {
+    let executions = [case.owned("a").await?, case.owned_call(super::case::call("b", 2)).await?];
+    let ledger = Arc::new(Ledger::default());
+    for ticket in 0..200_u64 {
+        let claimed = &executions[(ticket % 2) as usize];
+        let row = outcome("step", ticket as u32, Value::Ok(vec![ticket as u8]));
+        case.store.submit(Submission {
+            execution: claimed.id.clone(),
+            epoch: claimed.epoch,
+            write: Write::Row { row, from: None },
+            owner: ledger.clone(),
+            ticket,
+        });
+    }
+    let told = ledger.told(200).await;
+    for (place, (ticket, result)) in told.iter().enumerate() {
+        assert_eq!(*ticket, place as u64, "told in the order of submission");
+        assert_eq!(result.map(|done| done.seq), Ok(Some(*ticket / 2)), "without a gap");
+    }
+    for (number, name) in ["a", "b"].iter().enumerate() {
+        let record = case.details(name).await?.record;
+        assert_eq!(record.len(), 100);
+        for (place, row) in record.iter().enumerate() {
+            let ticket = place * 2 + number;
+            assert_eq!(row.kind, outcome("step", ticket as u32, Value::Ok(vec![ticket as u8])));
+            assert_eq!(told[ticket].1.map(|done| done.stamp), Ok(row.stamp), "the stamp that was told");
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn another_epoch_changes_nothing(case: Case) -> Result<()> {
+    let claimed = case.owned("a").await?;
+    let writes = || {
+        let attempt = Attempt {
+            key: key("x", 0),
+            failed: 1,
+            spent: Duration::ZERO,
+            next: Stamp(0),
+            error: Vec::new(),
+            started: false,
+        };
+        [
+            step("one", 1),
+            Write::Attempt(attempt),
+            Write::End(succeeded(1)),
+            Write::Release { wake: None },
+            Write::Park { reason: vec![1], until_build: None },
+        ]
+    };
+    for epoch in [0, 2, u64::MAX] {
+        for what in writes() {
+            let refused = write(&case.store, &claimed.id, Epoch(epoch), what).await;
+            assert_eq!(refused, Err(Refused::Fenced), "epoch {epoch}");
+        }
+    }
+    for what in writes() {
+        assert_eq!(write(&case.store, &id("nobody"), Epoch(1), what).await, Err(Refused::Fenced));
+    }
+    let details = case.details("a").await?;
+    assert!(details.record.is_empty() && details.attempts.is_empty() && details.finished.is_none());
+    assert_eq!(case.must(&claimed, step("one", 1)).await?.seq, Some(0), "the owner goes on");
+    Ok(())
+}
+
+pub(super) async fn stamps_never_fall(case: Case) -> Result<()> {
+    let mut claimed = case.owned("a").await?;
+    let mut last = claimed.started;
+    for round in 0..5 {
+        for _ in 0..3 {
+            let done = case.must(&claimed, step("one", round)).await?;
+            assert!(done.stamp >= last);
+            last = done.stamp;
+        }
+        case.must(&claimed, Write::Release { wake: Some(Stamp(0)) }).await?;
+        claimed = case.claim().await?;
+    }
+    let ended = case.must(&claimed, Write::End(succeeded(1))).await?;
+    assert!(ended.stamp >= last);
+    assert_eq!(case.details("a").await?.summary.ended, Some(ended.stamp));
+    Ok(())
+}
+
+pub(super) async fn attempts_stay_until_their_outcome(case: Case) -> Result<()> {
+    let claimed = case.owned("a").await?;
+    let attempt = |name: &str, failed: u32| Attempt {
+        key: key(name, 0),
+        failed,
+        spent: Duration::from_millis(10),
+        next: Stamp(5),
+        error: vec![9],
+        started: false,
+    };
+    for (name, failed) in [("one", 1), ("two", 1), ("one", 2)] {
+        assert_eq!(case.must(&claimed, Write::Attempt(attempt(name, failed))).await?.seq, None);
+    }
+    let mut attempts = case.details("a").await?.attempts;
+    attempts.sort_by(|left, right| left.key.name.cmp(&right.key.name));
+    assert_eq!(attempts, [attempt("one", 2), attempt("two", 1)], "the last word on each");
+    case.must(&claimed, step("one", 1)).await?;
+    assert_eq!(case.details("a").await?.attempts, [attempt("two", 1)]);
+    case.must(&claimed, Write::End(succeeded(1))).await?;
+    assert!(case.details("a").await?.attempts.is_empty());
+    Ok(())
+}
+
+pub(super) async fn all_kinds_of_rows_come_back(case: Case) -> Result<()> {
+    let claimed = case.owned("a").await?;
+    let mut rows = Vec::new();
+    for number in 1..=9 {
+        let kind = Kind::of(number).unwrap_or(Kind::Step);
+        for value in [Value::Ok(vec![]), Value::Err(vec![0, 255]), Value::Fault(vec![number; 70_000])] {
+            rows.push(RowKind::Outcome(Outcome {
+                kind,
+                key: Key { name: "name.of:it/x-1".into(), digest: Digest([number; 16]), ordinal: u32::MAX },
+                name_ordinal: rows.len() as u32,
+                arguments: vec![number],
+                value,
+                attempts: 3,
+                build: u64::MAX - u64::from(number),
+            }));
+        }
+    }
+    rows.push(RowKind::Arrival { name: "rating".into(), payload: vec![1, 2, 3] });
+    rows.push(RowKind::Cancel { reason: "ünwanted".into() });
+    rows.push(RowKind::Deadline);
+    for row in &rows {
+        case.must(&claimed, Write::Row { row: row.clone(), from: None }).await?;
+    }
+    let record: Vec<_> = case.details("a").await?.record.into_iter().map(|row| row.kind).collect();
+    assert_eq!(record, rows);
+    Ok(())
+}

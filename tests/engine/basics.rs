@@ -1,0 +1,237 @@
+//! One of everything: the first look.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use outlast::prelude::*;
+use outlast::{Error, ErrorKind};
+
+use crate::{Count, app};
+
+#[step]
+async fn double(n: &u32) -> Result<u32> {
+    Ok(n * 2)
+}
+
+#[durable]
+async fn sum(a: u32, b: u32) -> Result<u32> {
+    let (a, b) = tokio::try_join!(double(&a), double(&b))?;
+    Ok(a + b)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_gives_its_result() {
+    let app = app().await;
+    app.scope(async {
+        assert_eq!(sum(1, 2).await.unwrap(), 6);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_is_the_idempotency_key() {
+    let app = app().await;
+    app.scope(async {
+        assert_eq!(sum(1, 2).id("one").await.unwrap(), 6);
+        assert_eq!(sum(1, 2).id("one").await.unwrap(), 6);
+        let error = sum(2, 2).id("one").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+static FLAKY: Count = Count::new();
+
+#[step(retry(initial = "5ms", max_attempts = 4))]
+async fn flaky() -> Result<u32> {
+    let n = FLAKY.add();
+    if n < 3 { Err(Error::new(format!("not yet: {n}"))) } else { Ok(n) }
+}
+
+#[durable]
+async fn persistent() -> Result<u32> {
+    flaky().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_step_is_tried_again() {
+    let app = app().await;
+    assert_eq!(app.scope(async { persistent().await }).await.unwrap(), 3);
+    assert_eq!(FLAKY.get(), 3);
+    app.shutdown().await;
+}
+
+#[durable]
+async fn sleeper() -> Result<String> {
+    let before = outlast::now();
+    outlast::sleep("300ms").await?;
+    Ok(format!("{}", outlast::now().duration_since(before).as_millis()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sleep_takes_its_time_and_is_parked() {
+    let app = app().await;
+    let begun = Instant::now();
+    let slept: u64 = app.scope(async { sleeper().await }).await.unwrap().parse().unwrap();
+    assert!(slept >= 300, "{slept}");
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    app.shutdown().await;
+}
+
+#[durable]
+async fn asks() -> Result<Option<u32>> {
+    let first = outlast::signal::<u32>("answer").timeout("10s").await?;
+    let second = outlast::signal::<u32>("answer").timeout("20ms").await?;
+    assert_eq!(second, None);
+    Ok(first)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_arrives_once() {
+    let app = app().await;
+    app.scope(async {
+        let run = asks().start().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        run.signal("answer", &7).await.unwrap();
+        assert_eq!(run.result().await.unwrap(), Some(7));
+    })
+    .await;
+    app.shutdown().await;
+}
+
+#[durable]
+async fn parent(n: u32) -> Result<u32> {
+    let one = sum(n, n).await?;
+    let handle = sum(one, 1).start().await?;
+    let two = handle.result().await?;
+    Ok(one + two)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn children_give_their_results() {
+    let app = app().await;
+    assert_eq!(app.scope(async { parent(1).await }).await.unwrap(), 4 + 10);
+    app.shutdown().await;
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Stock {
+    #[serde(rename = "_id")]
+    id: String,
+    count: i64,
+}
+
+#[transaction]
+async fn reserve(id: &str, fail: bool) -> Result<i64> {
+    let stock = collection::<Stock>("stock");
+    stock.update_one(doc! { "_id": id }, doc! { "$inc": { "count": -1 } }).await?;
+    let now = stock.find_one(doc! { "_id": id }).await?.map_or(0, |stock| stock.count);
+    if fail {
+        return Err(Error::terminal("changed its mind"));
+    }
+    Ok(now)
+}
+
+#[durable]
+async fn reserving() -> Result<(i64, String)> {
+    collection::<Stock>("stock").insert_one(Stock { id: "a".into(), count: 5 }).await?;
+    let left = reserve("a", false).await?;
+    let refused = reserve("a", true).await.unwrap_err();
+    Ok((left, refused.to_string()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_keeps_or_undoes_its_writes() {
+    let app = app().await;
+    app.scope(async {
+        assert_eq!(reserving().await.unwrap(), (4, "changed its mind".to_owned()));
+        let stock = collection::<Stock>("stock").find_one(doc! { "_id": "a" }).await.unwrap().unwrap();
+        assert_eq!(stock.count, 4);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[step]
+async fn slow(name: &str) -> Result<String> {
+    LOG.lock().unwrap().push(format!("begin {name}"));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    LOG.lock().unwrap().push(format!("end {name}"));
+    Ok(name.to_owned())
+}
+
+#[durable]
+async fn cancelled_midway() -> Result<()> {
+    slow("one").await?;
+    outlast::sleep("1h").await?;
+    slow("never").await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancellation_cannot_be_caught() {
+    let app = app().await;
+    let app_details = async |id: &str| app.execution(id).details().await;
+    app.scope(async {
+        let run = cancelled_midway().start().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        run.cancel().await.unwrap();
+        let error = run.result().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+        let details = app_details(run.id()).await;
+        assert_eq!(*LOG.lock().unwrap(), ["begin one", "end one"], "{details:#?}");
+    })
+    .await;
+    app.shutdown().await;
+}
+
+#[durable(timeout = "100ms")]
+async fn too_slow() -> Result<()> {
+    outlast::sleep("1h").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_ends_an_execution() {
+    let app = app().await;
+    let error = app.scope(async { too_slow().await }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    app.shutdown().await;
+}
+
+#[durable]
+async fn not_durable() -> Result<()> {
+    let _ = from_another_thread().await;
+    Ok(())
+}
+
+/// Where the attribute doesn't look.
+fn from_another_thread() -> tokio::sync::oneshot::Receiver<()> {
+    let (send, receive) = tokio::sync::oneshot::channel::<()>();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(20));
+        let _ = send.send(());
+    });
+    receive
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_durable_parks_the_execution() {
+    let app = app().await;
+    let error = app.scope(async { not_durable().await }).await.unwrap_err();
+    assert!(error.messages().iter().any(|message| message.contains("not durable")), "{error:?}");
+    app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_outside_an_execution_is_an_error() {
+    let app = app().await;
+    let error = app.scope(async { double(&1).await }).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misplaced);
+    assert_eq!(double(&4).plain().await.unwrap(), 8);
+    assert_eq!(sum(1, 2).plain().await.unwrap(), 6);
+    app.shutdown().await;
+}

@@ -1,0 +1,9 @@
+use outlast::prelude::*;
+
+#[durable]
+#[step]
+async fn checkout() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

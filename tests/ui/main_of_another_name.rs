@@ -1,0 +1,6 @@
+#[outlast::main]
+async fn run() -> outlast::Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[outlast::main]
+async fn main() -> u8 {
+    1
+}

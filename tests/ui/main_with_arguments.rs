@@ -1,0 +1,5 @@
+#[outlast::main]
+async fn main(arguments: Vec<String>) -> outlast::Result<()> {
+    drop(arguments);
+    Ok(())
+}

@@ -1,0 +1,4 @@
+#[outlast::main]
+fn main() -> outlast::Result<()> {
+    Ok(())
+}

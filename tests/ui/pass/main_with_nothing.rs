@@ -1,0 +1,3 @@
+/// Returns nothing.
+#[outlast::main]
+async fn main() {}

@@ -1,0 +1,18 @@
+use outlast::prelude::*;
+
+use std::rc::Rc;
+
+#[step]
+async fn pay() -> Result<()> {
+    Ok(())
+}
+
+#[step]
+async fn charge(cents: i64) -> Result<()> {
+    let cents = Rc::new(cents);
+    pay().await?;
+    drop(cents);
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use outlast::prelude::*;
+
+#[step]
+const async fn charge() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

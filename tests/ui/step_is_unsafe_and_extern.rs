@@ -1,0 +1,8 @@
+use outlast::prelude::*;
+
+#[step]
+async unsafe extern "C" fn charge() -> Result<()> {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use outlast::prelude::*;
+
+#[step]
+struct Order;
+
+#[transaction]
+mod orders {}
+
+fn main() {}

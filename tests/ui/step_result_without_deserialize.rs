@@ -1,0 +1,11 @@
+use outlast::prelude::*;
+
+#[derive(Serialize)]
+struct Receipt;
+
+#[step]
+async fn charge() -> Result<Receipt> {
+    Ok(Receipt)
+}
+
+fn main() {}
