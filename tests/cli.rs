@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -96,8 +97,19 @@ impl Shop {
     }
 }
 
+/// Runs to the end; what hangs is killed, and has no exit code.
 fn said(command: &mut Command) -> Said {
-    let output = command.output().unwrap();
+    let child = command.spawn().unwrap();
+    let id = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(PATIENCE * 2) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watch.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { status: output.status, out: text(output.stdout), err: text(output.stderr) }
 }
