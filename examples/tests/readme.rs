@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 // The README shows what follows.
 // readme: begin
@@ -35,6 +37,33 @@ async fn the_calls_of_the_readme_do_what_it_says() {
     let other = approve("order-43".into()).id("approval-42").await.unwrap_err();
     assert_eq!(other.kind(), outlast::ErrorKind::Conflict);
     running.shutdown().await;
+}
+
+/// The README's first program, in a folder of its own.
+fn hello(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hello"));
+    command.args(["call", "greet", r#"{"name": "Ann"}"#, "--id", "ann"]).current_dir(folder);
+    command.env_remove("OUTLAST_STORE").env("RUST_LOG", "off");
+    command
+}
+
+#[test]
+fn the_first_program_goes_on_after_a_kill() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut first = hello(folder.path()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = BufReader::new(first.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "hello, Ann");
+    // The greeting is recorded a moment after it was said; the second one comes five seconds later.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(told.next().is_none(), "it had gone on before it was killed");
+
+    let second = hello(folder.path()).output().unwrap();
+    let (out, err) = (String::from_utf8(second.stdout).unwrap(), String::from_utf8(second.stderr).unwrap());
+    assert!(second.status.success(), "{err}");
+    assert_eq!(out, "\"still here, Ann\"\n");
+    assert_eq!(err, "still here, Ann\n", "`hello` was recorded: it isn't said twice");
 }
 
 fn repository() -> &'static Path {
@@ -78,4 +107,30 @@ fn the_shop_is_thirty_lines_of_code() {
     let block = blocks("rust").remove(0);
     let code = block.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     assert!(code.count() <= 32);
+}
+
+/// The promises' tests stand in the table by name.
+#[test]
+fn each_promise_names_a_test_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("## What it promises").nth(1).unwrap().split("**Not promised**").next().unwrap();
+    let mut names = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let name = row.trim_end_matches(" |").rsplit('|').next().unwrap().trim().trim_matches('`');
+        assert!(is_test(&root.join("tests"), name) || is_test(&root.join("examples/tests"), name), "{name}");
+        names += 1;
+    }
+    assert!(names >= 6, "the table has shrunk to {names} rows");
+}
+
+fn is_test(folder: &Path, name: &str) -> bool {
+    fs::read_dir(folder).unwrap().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return is_test(&path, name);
+        }
+        path.extension().is_some_and(|ending| ending == "rs")
+            && fs::read_to_string(&path).unwrap().contains(&format!("fn {name}("))
+    })
 }

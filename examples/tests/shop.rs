@@ -11,7 +11,12 @@ use outlast::prelude::*;
 use tempfile::TempDir;
 
 fn shop(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_shop")).args(arguments).output().unwrap()
+    shop_in(&std::env::temp_dir(), arguments)
+}
+
+/// With a folder for temporary files of its own.
+fn shop_in(temporary: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_shop")).args(arguments).env("TMPDIR", temporary).output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -44,11 +49,11 @@ fn assert_whole(output: &Output, receipts: usize, total: &str) {
 
 #[test]
 fn the_shop_survives_a_kill_half_way() {
-    let output = shop(&[]);
+    let temporary = TempDir::new().unwrap();
+    let output = shop_in(temporary.path(), &[]);
     assert_whole(&output, 506, "15,550.56");
-    let err = text(&output.stderr);
-    let folder = err.lines().next().and_then(|line| line.strip_prefix("the shop's folder is ")).unwrap();
-    assert!(!Path::new(folder).exists(), "{folder} was left behind");
+    assert!(text(&output.stderr).starts_with(&format!("the shop's folder is {}", temporary.path().display())));
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "its folder was left behind");
 }
 
 #[test]
@@ -209,8 +214,10 @@ fn a_folder_with_something_in_it_is_refused() {
 #[test]
 fn a_wrong_command_line_is_told_with_status_2() {
     for wrong in [&["--kill-after", "506"][..], &["--kill-after", "0"], &["--check"], &["--al"]] {
-        let output = shop(wrong);
+        let temporary = TempDir::new().unwrap();
+        let output = shop_in(temporary.path(), wrong);
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{wrong:?} left a folder behind");
         assert!(text(&output.stderr).starts_with("error: ") || text(&output.stderr).contains("\nerror: "), "{wrong:?}");
     }
     let help = shop(&["--help"]);

@@ -13,7 +13,10 @@ use crate::error::Result;
 use crate::store::BoxFuture;
 
 pub(crate) mod collection;
+// How filters and updates are understood where no server does it.
+#[cfg(feature = "sqlite")]
 pub(crate) mod filter;
+#[cfg(feature = "sqlite")]
 pub(crate) mod update;
 
 /// An operation on a collection, as a store gets it. Names and documents have been checked by the caller's side.
@@ -117,8 +120,10 @@ thread_local! {
 }
 
 /// Restores what was before, also when a body panics.
+#[cfg(feature = "sqlite")]
 struct Restore(Option<Arc<dyn Access>>);
 
+#[cfg(feature = "sqlite")]
 impl Drop for Restore {
     fn drop(&mut self) {
         TRANSACTION.with(|current| *current.borrow_mut() = self.0.take());
@@ -126,6 +131,7 @@ impl Drop for Restore {
 }
 
 /// Runs `poll` with `access` as the transaction at hand: a store wraps each poll of a body in it.
+#[cfg(feature = "sqlite")]
 pub(crate) fn within<T>(access: &Arc<dyn Access>, poll: impl FnOnce() -> T) -> T {
     let _restore = Restore(TRANSACTION.with(|current| current.borrow_mut().replace(access.clone())));
     poll()

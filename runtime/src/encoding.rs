@@ -1,13 +1,16 @@
-//! The form in which arguments, results, errors and signals are recorded: self-describing, binary, canonical, and
-//! carrying the whole serde data model. `docs/record-encoding.md` describes the bytes.
+//! The form in which arguments, results, errors and signals are recorded: self-describing, binary, and carrying the
+//! whole serde data model, the order of a map's entries included. `docs/record-encoding.md` describes the bytes.
 //!
-//! Reading order: `form` (tags and lengths), `write`, `read`; then `view` and `difference` for people, `list` for
-//! arguments. What comes out is what went in, bit for bit, or an error that names the place inside the value. Nothing
+//! Reading order: `form` (tags and lengths), `write`, `read`; `canonical` for digests and comparisons; then `view` and
+//! `difference` for people, `list` for arguments. What comes out is what went in, bit for bit, or an error that names the place inside the value. Nothing
 //! here knows the store or the engine, and no message holds a value's content: it may be secret.
+
+use std::borrow::Cow;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+mod canonical;
 mod difference;
 mod form;
 mod list;
@@ -21,7 +24,7 @@ mod write;
 pub use list::{MapWriter, as_sealed, entries, none, sealed};
 pub use path::EncodingError;
 
-/// Encodes a value in canonical form: equal values give equal bytes, in whatever order a `HashMap` iterates.
+/// Encodes a value as it is written: a map's entries keep their order. Equal values share their `canonical` form.
 ///
 /// ```
 /// use outlast::encoding;
@@ -51,8 +54,28 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EncodingError> {
     read::whole(bytes)
 }
 
-/// Checks that a value comes back as it went in: decodes its bytes and encodes that again. `order_matters`: whether
-/// sequences whose elements come in another order differ (arguments: yes, they are digested; results: no).
+/// The form that equal values share, in whatever order a `HashMap` iterates: the entries of every map, at every depth,
+/// sorted by the bytes of their keys. What is digested and compared, never what is recorded. Costs one look over the
+/// bytes where they are in order already, as those without maps are. Sealed values stay as they are.
+///
+/// ```
+/// use outlast::encoding;
+/// let sort = encoding::encode(&bson::doc! { "z": 1, "a": -1 })?;
+/// let other = encoding::encode(&bson::doc! { "a": -1, "z": 1 })?;
+/// assert_ne!(sort, other);
+/// assert_eq!(encoding::canonical(&sort)?, encoding::canonical(&other)?);
+/// # Ok::<(), encoding::EncodingError>(())
+/// ```
+///
+/// # Errors
+/// Damaged bytes.
+pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EncodingError> {
+    canonical::of(bytes)
+}
+
+/// Checks that a value comes back as it went in: decodes its bytes and encodes that again. A map's entries may come in
+/// another order. `order_matters`: whether sequences whose elements come in another order differ (arguments: yes, they
+/// are digested; results: no).
 pub fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool) -> Result<(), EncodingError> {
     let value = decode::<T>(bytes).map_err(|error| error.saying("doesn't come back: "))?;
     let mut again = Vec::with_capacity(bytes.len());
@@ -60,7 +83,7 @@ pub fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool)
     if again == bytes {
         return Ok(());
     }
-    match difference::find(bytes, &again, order_matters)? {
+    match difference::find(&canonical(bytes)?, &canonical(&again)?, order_matters)? {
         None => Ok(()),
         Some(found) => Err(found.explained()),
     }
@@ -71,10 +94,15 @@ pub fn view(bytes: &[u8]) -> Result<serde_json::Value, EncodingError> {
     view::whole(bytes)
 }
 
-/// Where two encoded values differ first: the path, and both sides as JSON. Bytes that can't be read differ as a whole.
+/// Where two encoded values differ first: the path, and both sides as JSON. The order of a map's entries makes no
+/// difference. Bytes that can't be read differ as a whole.
 pub fn difference(left: &[u8], right: &[u8]) -> Option<(String, serde_json::Value, serde_json::Value)> {
-    match difference::find(left, right, true) {
-        Ok(found) => found.map(|found| found.shown()),
+    let found = || {
+        let (left, right) = (canonical(left)?, canonical(right)?);
+        Ok::<_, EncodingError>(difference::find(&left, &right, true)?.map(|found| found.shown()))
+    };
+    match found() {
+        Ok(found) => found,
         Err(_) if left == right => None,
         Err(_) => {
             let shown = |bytes| view::whole(bytes).unwrap_or_else(|error| error.to_string().into());

@@ -28,6 +28,8 @@ mod signal;
 mod sleep;
 mod states;
 mod step;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transaction;
 pub(crate) mod view;
@@ -59,10 +61,10 @@ pub(crate) use states::States;
 use crate::digest::{Digests, hex};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::function::arguments::Arguments;
+use crate::function::arguments::{Arguments, identity};
 use crate::function::outcome::Produced;
 use crate::function::registry::Registry;
-use crate::function::spec::Function;
+use crate::function::spec::{Function, Secret};
 use crate::sealing::Keys;
 use crate::settings::Settings;
 use crate::store::{Claimed, Digest, ExecutionId, Finished, Key, Kind, NewExecution, Store, Value, WorkerId};
@@ -93,6 +95,21 @@ pub(crate) struct Engine {
     next_lane: AtomicUsize,
     draining: AtomicBool,
     closed: AtomicBool,
+}
+
+/// What is sealed of a result.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed {
+    /// The `Ok`.
+    pub(crate) result: bool,
+    /// Anything of the call: then its errors are.
+    pub(crate) any: bool,
+}
+
+impl From<Secret> for Sealed {
+    fn from(secret: Secret) -> Self {
+        Self { result: secret.result, any: secret.result || !secret.arguments.is_empty() }
+    }
 }
 
 impl Engine {
@@ -147,8 +164,10 @@ impl Engine {
         };
         let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.count();
         let execution = Execution::new(self.clone(), function, claimed, lane);
-        if let Some(old) = self.live.held().insert(execution.id.clone(), execution.clone()) {
-            old.state.held().phase = execution::Phase::Gone;
+        let old = self.live.held().insert(execution.id.clone(), execution.clone());
+        if let Some(old) = old {
+            // Claimed again, so the claim before is lost: its bodies end, its root goes.
+            old.abandon();
         }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);
@@ -222,8 +241,14 @@ impl Engine {
         .into_terminal())
     }
 
-    /// A result within its limit, or the terminal fault that says it isn't.
-    pub(crate) fn limited(&self, produced: Produced, what: &str) -> Produced {
+    /// A result within its limit, or the terminal fault that says it isn't. Why a secret one can't be recorded isn't
+    /// said: a map's key or a type's own message may give it away.
+    pub(crate) fn limited(&self, produced: Produced, what: &str, secret: Sealed) -> Produced {
+        let refused = produced.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotRecordable);
+        if secret.any && refused && matches!(produced.value, Value::Fault(_)) {
+            let message = format!("{what} can't be recorded: it is secret, so why isn't said");
+            return Produced::fault(Error::of(ErrorKind::NotRecordable, message).into_terminal());
+        }
         match self.check_size(produced.value.bytes(), what) {
             Ok(()) => produced,
             Err(error) => Produced::fault(error),
@@ -238,7 +263,7 @@ impl Engine {
         arguments: &Arguments,
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
-        let digest = self.digest(kind, name, &[&plain]);
+        let digest = self.digest(kind, name, &[&identity(&plain)?]);
         self.check_size(&plain, &format!("the arguments of `{name}`"))?;
         Ok((digest, self.stored_arguments(name, arguments, plain)?))
     }
@@ -262,19 +287,22 @@ impl Engine {
         })
     }
 
-    /// A result as it is stored: sealed if it is secret. Faults are outlast's own words and hold no secret.
-    pub(crate) fn seal_result(&self, value: Value, secret: bool, name: &str) -> Value {
-        if !secret || matches!(value, Value::Fault(_)) {
+    /// A result as it is stored: sealed if it is secret. An error is sealed wherever anything is secret, since its
+    /// words may hold what the arguments held.
+    pub(crate) fn seal_result(&self, value: Value, secret: Sealed, name: &str) -> Value {
+        let hide = match &value {
+            Value::Ok(_) => secret.result,
+            Value::Err(_) | Value::Fault(_) => secret.any,
+        };
+        if !hide {
             return value;
         }
-        let sealed = self
-            .keys_for(name)
-            .and_then(|keys| keys.seal(value.bytes(), name.as_bytes()))
-            .map(|sealed| encoding::sealed(&sealed));
-        match (value, sealed) {
+        let keys = self.keys_for(name);
+        let sealed = keys.and_then(|keys| keys.seal(value.bytes(), name.as_bytes()));
+        match (value, sealed.map(|sealed| encoding::sealed(&sealed))) {
             (Value::Ok(_), Ok(sealed)) => Value::Ok(sealed),
             (Value::Err(_), Ok(sealed)) => Value::Err(sealed),
-            (Value::Fault(bytes), Ok(_)) => Value::Fault(bytes),
+            (Value::Fault(_), Ok(sealed)) => Value::Fault(sealed),
             (_, Err(error)) => Produced::fault(error).value,
         }
     }

@@ -337,6 +337,9 @@ pub struct Finished {
     pub value: Value,
 }
 
+/// Executions with their ends; those that are parked, or don't exist, with the error that says so.
+pub type Ends = Vec<(ExecutionId, Result<Finished>)>;
+
 /// What a worker gets with a claim: all that is needed to go on.
 #[derive(Debug, Clone)]
 pub struct Claimed {
@@ -498,7 +501,7 @@ pub struct Submission {
     pub ticket: u64,
 }
 
-/// The body of a transaction. Run inside the store's transaction with [`crate::data::transaction`] access; gives the
+/// The body of a transaction. Run inside the store's transaction with [`crate::data`] access; gives the
 /// row to record, or `None` to roll back and record nothing. On a commit that has to be tried again it is made anew.
 pub struct TransactionBody {
     /// Makes the body's future; called on the store's side.
@@ -678,7 +681,7 @@ pub trait Store: Send + Sync + 'static {
     fn wakeups(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Wakeups>>;
 
     /// Those of the given executions that have ended, are parked (`Err` with the reason) or don't exist.
-    fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Vec<(ExecutionId, Result<Finished>)>>>;
+    fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Ends>>;
 
     /// Makes a parked or waiting execution due now, its crashes forgotten. `false` if it has ended or is owned.
     fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>>;

@@ -6,9 +6,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::time::Duration;
 
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 /// A float that is equal to itself, bit for bit.
@@ -246,6 +250,74 @@ pub fn clever() -> Clever<'static> {
     }
 }
 
+/// A map whose entries have an order, which counts when two are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ordered<K, V>(pub Vec<(K, V)>);
+
+impl<K: Serialize, V: Serialize> Serialize for Ordered<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
+}
+
+impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Deserialize<'de> for Ordered<K, V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder<K, V>(PhantomData<(K, V)>);
+
+        impl<'de, K: Deserialize<'de>, V: Deserialize<'de>> Visitor<'de> for InOrder<K, V> {
+            type Value = Ordered<K, V>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Ordered(entries))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder(PhantomData))
+    }
+}
+
+pub fn ordered() -> Ordered<String, u8> {
+    Ordered(["z", "a", "long", "m", ""].map(str::to_owned).into_iter().zip(0..).collect())
+}
+
+/// A document whose order counts, at every depth, when two are compared. A document by itself is equal to one of
+/// another order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InOrder(pub bson::Document);
+
+impl PartialEq for InOrder {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_vec().unwrap() == other.0.to_vec().unwrap()
+    }
+}
+
+pub fn sort_document() -> bson::Document {
+    bson::doc! { "z": 1, "a": { "y": [{ "x": 1, "b": 2 }], "c": 3 }, "m": -1 }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum MaybeOrdered {
+    Number(u8),
+    Map(Ordered<String, Ordered<String, u8>>),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FlatOrdered {
+    pub id: u32,
+    #[serde(flatten)]
+    pub rest: Ordered<String, u8>,
+}
+
 pub fn document() -> bson::Document {
     bson::doc! {
         "_id": bson::oid::ObjectId::from_bytes([7; 12]),
@@ -360,6 +432,15 @@ macro_rules! corpus {
             map_of_addresses: BTreeMap<std::net::IpAddr, u8> = BTreeMap::from([([127, 0, 0, 1].into(), 1)]);
             map_of_maps: BTreeMap<BTreeMap<u8, u8>, HashMap<u8, u8>> =
                 BTreeMap::from([(BTreeMap::from([(2, 1), (1, 2)]), HashMap::from([(9, 9), (8, 8)]))]);
+            map_in_order: Ordered<String, u8> = ordered();
+            map_in_order_of_numbers: Ordered<u64, char> = Ordered(vec![(300, 'c'), (2, 'b'), (1, 'a')]);
+            map_in_order_nested: Vec<Ordered<String, Option<Ordered<u8, ()>>>> =
+                vec![Ordered(vec![("z".to_owned(), Some(Ordered(vec![(2, ()), (1, ())]))), ("a".to_owned(), None)]); 2];
+            map_in_order_as_key: BTreeMap<Ordered<u8, u8>, u8> =
+                BTreeMap::from([(Ordered(vec![(2, 0), (1, 0)]), 1), (Ordered(vec![(1, 0), (2, 0)]), 2)]);
+            map_in_order_untagged: MaybeOrdered =
+                MaybeOrdered::Map(Ordered(vec![("z".to_owned(), ordered()), ("a".to_owned(), ordered())]));
+            map_in_order_flattened: FlatOrdered = FlatOrdered { id: 1, rest: ordered() };
             external_unit: External = External::Unit;
             external_newtype: External = External::Newtype(u64::MAX);
             external_newtype_unit: External = External::NewtypeUnit(());
@@ -421,6 +502,7 @@ macro_rules! corpus {
                 "a": [1, -1, u64::MAX, i64::MIN, 1.5, -0.0, "x", null, true], "": {}, "longer key": { "b": [[]] }
             });
             bson_document: bson::Document = document();
+            bson_in_order: InOrder = InOrder(sort_document());
             bson_value: bson::Bson = bson::Bson::Document(document());
             object_id: bson::oid::ObjectId = bson::oid::ObjectId::from_bytes([1; 12]);
         }

@@ -4,11 +4,11 @@
 // readme: begin
 use outlast::prelude::*;
 
-/// Greets now and again ten seconds later, even if the process dies in between.
+/// Greets now and again five seconds later, even if the process dies in between.
 #[durable]
 async fn greet(name: String) -> Result<String> {
     say("hello", &name).await?;
-    outlast::sleep("10s").await?;
+    outlast::sleep("5s").await?;
     say("still here", &name).await
 }
 

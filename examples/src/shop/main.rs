@@ -47,6 +47,10 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<ExitCode> {
     let purchases = input(options.all)?;
+    if let Some(kill_after) = options.kill_after.filter(|receipts| *receipts >= purchases.good.len()) {
+        let all = purchases.good.len();
+        options::wrong(&format!("--kill-after {kill_after} leaves nothing undone: there are {all} purchases"));
+    }
     let runtime = Runtime::new().context("tokio's runtime can't be started")?;
     let folder = match &options.task {
         Task::Work { folder, number } => {
@@ -80,11 +84,7 @@ fn shop(runtime: &Runtime, options: &Options, purchases: &Purchases, folder: &Pa
     let story = match options.task {
         Task::Check { .. } | Task::Work { .. } => None,
         Task::Shop { .. } => {
-            let all = purchases.good.len();
-            let kill_after = options.kill_after.unwrap_or(all / 2);
-            if kill_after >= all {
-                options::wrong(&format!("--kill-after {kill_after} leaves nothing undone: there are {all} purchases"));
-            }
+            let kill_after = options.kill_after.unwrap_or(purchases.good.len() / 2);
             Some(orchestrate::run(runtime, &Plan { folder, all: options.all, purchases: &purchases.good, kill_after })?)
         }
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::purchases::{Purchase, dollars};
 
-/// What a request to somebody else takes.
+/// How long an answer from somebody else takes: time for a kill between what was done and its record.
 const LATENCY: Duration = Duration::from_millis(4);
 
 /// How a file ends while it is being written.
@@ -54,8 +54,8 @@ impl Outside {
     /// the charge of the first.
     pub(crate) async fn charge(&self, key: &str, purchase: &Purchase) -> io::Result<String> {
         self.begins("charge", purchase)?;
-        tokio::time::sleep(LATENCY).await;
         write_once(&charges(&self.folder).join(key), &format!("{} {}\n", purchase.id, purchase.cents))?;
+        tokio::time::sleep(LATENCY).await;
         Ok(format!("ch_{}", short(key)))
     }
 
@@ -67,13 +67,14 @@ impl Outside {
 
     pub(crate) async fn mail(&self, key: &str, purchase: &Purchase, charge: &str, label: &str) -> io::Result<()> {
         self.begins("mail", purchase)?;
-        tokio::time::sleep(LATENCY).await;
         let Purchase { id, customer, day, units, cents } = purchase;
         let text = format!(
             "To: customer {customer:04}\nSubject: Your order {id}\n\n{units} units on {day}, {} US dollars.\nPaid with {charge}, sent with {label}.\n",
             dollars(u64::from(*cents))
         );
-        write_once(&mails(&self.folder).join(format!("{id}.{key}.txt")), &text)
+        write_once(&mails(&self.folder).join(format!("{id}.{key}.txt")), &text)?;
+        tokio::time::sleep(LATENCY).await;
+        Ok(())
     }
 }
 

@@ -145,13 +145,12 @@ fn result_of(id: &ExecutionId, finished: Finished) -> Result<Json> {
     match finished.value {
         Value::Ok(_) => Ok(view::value(&finished.value)),
         Value::Fault(bytes) => Err(crate::function::outcome::read_fault(&bytes).with_execution(id)),
-        Value::Err(bytes) => match crate::encoding::decode::<Error>(&bytes) {
-            Ok(error) => Err(error.with_execution(id)),
-            Err(_) => {
-                let json = crate::encoding::view(&bytes).unwrap_or(Json::Null);
-                Err(Error::of(ErrorKind::Failed, json).with_execution(id))
-            }
-        },
+        // The user's own error: ours, or any type, of which only the view is known here.
+        Value::Err(bytes) => {
+            let error = crate::encoding::decode::<Error>(&bytes)
+                .unwrap_or_else(|_| Error::of(ErrorKind::Failed, crate::encoding::view(&bytes).unwrap_or(Json::Null)));
+            Err(error.with_execution(id))
+        }
     }
 }
 

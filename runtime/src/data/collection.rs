@@ -164,9 +164,11 @@ fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
 
 fn new_object_id() -> ObjectId {
     let seconds = u32::try_from(engine::now().as_second()).unwrap_or_default();
-    let random = engine::random::<u64>().to_be_bytes();
-    let [a, b, c, d, e, f, g, h] = random;
-    ObjectId::from_parts(seconds, [a, b, c, d, e], [f, g, h])
+    let random = engine::random::<u128>().to_be_bytes();
+    let (mut process, mut counter) = ([0; 5], [0; 3]);
+    process.copy_from_slice(&random[..5]);
+    counter.copy_from_slice(&random[5..8]);
+    ObjectId::from_parts(seconds, process, counter)
 }
 
 fn not_a_document(error: impl std::fmt::Display) -> Error {

@@ -1,5 +1,5 @@
-//! Where two encoded values differ first. For checks that a value comes back, and for showing both sides of a record
-//! that no longer fits its function.
+//! Where two encoded values in canonical form differ first. For checks that a value comes back, and for showing both
+//! sides of a record that no longer fits its function.
 
 use std::collections::HashMap;
 

@@ -71,7 +71,7 @@ pub(super) enum Head<'a> {
     Sequence(usize),
     /// So many values follow.
     Tuple(usize),
-    /// So many pairs of key and value follow, strictly ascending by the bytes of their keys.
+    /// So many pairs of key and value follow, in the order in which they were written.
     Map(usize),
     /// So many pairs of name (length and UTF-8, without a tag) and value follow.
     Struct(usize),

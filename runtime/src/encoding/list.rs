@@ -4,8 +4,8 @@ use super::EncodingError;
 use super::form::{Cursor, Head, MAX_WALK, tag, write_bytes, write_varint};
 use super::path::Segment;
 
-/// Writes a map with text keys, entry by entry, in canonical order: the form of an argument list. It is what encoding
-/// a map from text to the same values gives.
+/// Writes a map with text keys, entry by entry: the form of an argument list. The names are sorted, whatever order they
+/// are added in; the values stay as they were written.
 #[derive(Debug, Clone, Default)]
 pub struct MapWriter {
     /// Encoded key, encoded value.
@@ -53,7 +53,7 @@ pub fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
         };
         let key = cursor.since(start);
         if previous >= key {
-            return Err(EncodingError::new("damaged: the keys of a map are out of order, or one is there twice"));
+            return Err(EncodingError::new("damaged: the names of arguments are out of order, or one is there twice"));
         }
         previous = key;
         entries.push((name, cursor.value(MAX_WALK).map_err(|error| error.within(Segment::Field(name)))?));

@@ -61,7 +61,7 @@ impl<'de> Reader<'de> {
             Head::Bytes(value) => visitor.visit_borrowed_bytes(value),
             Head::Sequence(count) => self.elements(count, true, visitor),
             Head::Tuple(count) => self.elements(count, false, visitor),
-            Head::Map(count) => self.entries(count, Keys::Values { previous: None }, visitor),
+            Head::Map(count) => self.entries(count, Keys::Values, visitor),
             Head::Struct(count) => self.entries(count, Keys::Names, visitor),
             Head::Variant(name) => self.entries(1, Keys::Variant(name), visitor),
             Head::Sealed(_) => Err(sealed()),
@@ -284,8 +284,8 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 
 /// How the keys of what is shown as a map are written.
 enum Keys<'de> {
-    /// As values, strictly ascending.
-    Values { previous: Option<&'de [u8]> },
+    /// As values.
+    Values,
     /// As names.
     Names,
     /// The one key is the name of a variant, which has been read.
@@ -309,18 +309,11 @@ impl<'de> MapAccess<'de> for Entries<'_, 'de> {
             return Ok(None);
         }
         self.left -= 1;
-        let name = match &mut self.keys {
-            Keys::Values { previous } => {
+        let name = match self.keys {
+            Keys::Values => {
                 let start = self.reader.cursor.rest();
                 let key = seed.deserialize(&mut *self.reader).map_err(|error| error.saying("in a key: "))?;
-                let bytes = self.reader.cursor.since(start);
-                if previous.is_some_and(|previous| previous >= bytes) {
-                    return Err(EncodingError::new(
-                        "damaged: the keys of a map are out of order, or one is there twice",
-                    ));
-                }
-                *previous = Some(bytes);
-                self.key = Segment::Key(bytes);
+                self.key = Segment::Key(self.reader.cursor.since(start));
                 return Ok(Some(key));
             }
             Keys::Names => self.reader.cursor.text()?,

@@ -8,6 +8,7 @@ mod corpus;
 mod damage;
 mod evolution;
 mod forms;
+mod order;
 mod properties;
 mod refused;
 mod round_trip;

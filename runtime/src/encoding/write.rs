@@ -1,6 +1,8 @@
-//! Values into bytes: one pass, straight onto the end of a buffer. Only maps are touched twice, to sort their entries.
+//! Values into bytes: one pass, straight onto the end of a buffer. Only the keys of maps are looked at twice: no two
+//! entries have the same one.
 
 use std::fmt::{self, Write};
+use std::ops::Range;
 
 use serde::ser::{Serialize, Serializer};
 
@@ -14,7 +16,7 @@ mod compound;
 /// Appends a value to `out`; on an error `out` is as it was.
 pub(super) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodingError> {
     let start = out.len();
-    let mut writer = Writer { out, depth: 0, entries: Vec::new(), scratch: Vec::new(), broken: false };
+    let mut writer = Writer { out, depth: 0, keys: Vec::new(), broken: false };
     let result = value.serialize(&mut writer);
     let broken = writer.broken;
     match result {
@@ -34,20 +36,10 @@ pub(super) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Res
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     depth: usize,
-    /// The entries of all maps that are being written, innermost last.
-    entries: Vec<Entry>,
-    /// Where a map's entries lie while they are sorted.
-    scratch: Vec<u8>,
+    /// Where the keys of all maps that are being written stand, innermost last.
+    keys: Vec<Range<usize>>,
     /// An error was returned from inside a value.
     broken: bool,
-}
-
-/// Where an entry of a map stands in the buffer.
-#[derive(Clone, Copy)]
-struct Entry {
-    key: usize,
-    value: usize,
-    end: usize,
 }
 
 /// Where the number of elements stands that is only certain at the end.
@@ -119,26 +111,20 @@ impl Writer<'_> {
         self.out.extend_from_slice(&bytes);
     }
 
-    /// Brings the entries from `first` on into the order of their keys' bytes.
-    fn sort(&mut self, first: usize) -> Result<(), EncodingError> {
-        let (out, entries) = (&mut *self.out, &mut self.entries[first..]);
-        let ascending = |out: &[u8], a: &Entry, b: &Entry| out[a.key..a.value] < out[b.key..b.value];
-        if entries.windows(2).all(|pair| ascending(out, &pair[0], &pair[1])) {
+    /// Refuses two equal keys among those from `first` on. Ascending keys cost a comparison each, others are sorted.
+    fn distinct(&mut self, first: usize) -> Result<(), EncodingError> {
+        let (out, keys) = (&*self.out, &mut self.keys[first..]);
+        if keys.is_sorted_by(|a, b| out[a.clone()] < out[b.clone()]) {
             return Ok(());
         }
-        let start = entries[0].key;
-        entries.sort_unstable_by(|a, b| out[a.key..a.value].cmp(&out[b.key..b.value]));
-        if let Some(pair) = entries.windows(2).find(|pair| !ascending(out, &pair[0], &pair[1])) {
-            let key = Segment::Key(&out[pair[0].key..pair[0].value]);
-            return Err(EncodingError::new("two entries of the map have this key").within(key));
+        keys.sort_unstable_by(|a, b| out[a.clone()].cmp(&out[b.clone()]));
+        match keys.windows(2).find(|pair| out[pair[0].clone()] == out[pair[1].clone()]) {
+            None => Ok(()),
+            Some(pair) => {
+                let key = Segment::Key(&out[pair[0].clone()]);
+                Err(EncodingError::new("two entries of the map have this key").within(key))
+            }
         }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(&out[start..]);
-        out.truncate(start);
-        for entry in entries {
-            out.extend_from_slice(&self.scratch[entry.key - start..entry.end - start]);
-        }
-        Ok(())
     }
 }
 
@@ -309,7 +295,7 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
 
     fn serialize_map(self, count: Option<usize>) -> Result<Entries<'w, 'o>, EncodingError> {
         let count = self.open(tag::MAP, count)?;
-        let first = self.entries.len();
+        let first = self.keys.len();
         Ok(Entries { writer: self, count, first, key: None })
     }
 

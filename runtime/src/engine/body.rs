@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::Sealed;
 use super::context::{Context, Scope, Scoped};
 use super::execution::{Activity, Execution, Pending, Phase};
 use super::held::Held;
@@ -66,9 +67,8 @@ pub(crate) struct BodySpec {
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,
     pub(crate) at_most_once: bool,
-    pub(crate) secret_result: bool,
-    /// Arguments or result are secret: an error's words aren't kept between attempts.
-    pub(crate) secret: bool,
+    /// If anything is secret, an error's words aren't kept between attempts or logged.
+    pub(crate) secret: Sealed,
 }
 
 impl BodySpec {
@@ -78,8 +78,7 @@ impl BodySpec {
             retry: spec.retry,
             timeout: spec.timeout,
             at_most_once: spec.at_most_once,
-            secret_result: spec.secret.result,
-            secret: spec.secret.result || !spec.secret.arguments.is_empty(),
+            secret: spec.secret.into(),
         }
     }
 }
@@ -103,11 +102,11 @@ pub(crate) fn after(spec: &BodySpec, produced: Produced, failed: u32, spent: Dur
     let wait = error.retry_after().unwrap_or_else(|| back_off(&spec.retry, failed));
     if attempts >= spec.retry.max_attempts {
         let message = format!("`{}` failed {attempts} times: attempts exhausted", spec.name);
-        return After::Record(exhausted(error, message));
+        return After::Record(exhausted(&hidden(spec, error), message));
     }
     if spent.saturating_add(wait) > spec.retry.limit {
         let message = format!("`{}` failed {attempts} times within {:?}: time exhausted", spec.name, spec.retry.limit);
-        return After::Record(exhausted(error, message));
+        return After::Record(exhausted(&hidden(spec, error), message));
     }
     After::Again(wait, error.clone())
 }
@@ -178,11 +177,11 @@ pub(crate) async fn run(
             attempt_once(&spec, scope, &*body).instrument(span).await
         };
         reach(&execution, place, "after-body");
-        let produced = execution.engine.limited(produced, &format!("the result of `{}`", spec.name));
+        let produced = execution.engine.limited(produced, &format!("the result of `{}`", spec.name), spec.secret);
         attempt.spent = attempt.spent.saturating_add(begun.elapsed());
         match after(&spec, produced, attempt.failed, attempt.spent) {
             After::Record(produced) => {
-                let value = execution.engine.seal_result(produced.value, spec.secret_result, &spec.name);
+                let value = execution.engine.seal_result(produced.value, spec.secret, &spec.name);
                 return execution.finish(place, value, attempt.failed + 1);
             }
             After::Again(wait, error) => {
@@ -203,9 +202,9 @@ pub(crate) async fn run(
     }
 }
 
-/// An error's words as they may be kept and logged.
+/// An error's words as they may be kept and logged: attempts and faults aren't sealed.
 pub(crate) fn hidden(spec: &BodySpec, error: &Error) -> Error {
-    if spec.secret { Error::of(error.kind(), "•••") } else { error.clone() }
+    if spec.secret.any { Error::of(error.kind(), "•••") } else { error.clone() }
 }
 
 /// Keeps an attempt, and waits until it is durable. `false` if the claim is gone.
@@ -247,19 +246,19 @@ async fn attempt_once(spec: &BodySpec, scope: Scope, body: &dyn ErasedBody) -> P
     let run = Caught(Scoped::new(scope, future));
     let outcome = match spec.timeout {
         None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
+        Some(limit) => {
+            let Ok(outcome) = tokio::time::timeout(limit, run).await else {
                 let message = format!("an attempt of `{}` took longer than its timeout of {limit:?}", spec.name);
                 return Produced::fault(Error::of(ErrorKind::Timeout, message));
-            }
-        },
+            };
+            outcome
+        }
     };
     outcome.unwrap_or_else(|panic| panicked(spec, &*panic))
 }
 
 fn panicked(spec: &BodySpec, panic: &(dyn Any + Send)) -> Produced {
-    let words = if spec.secret { "•••" } else { panic_message(panic) };
+    let words = if spec.secret.any { "•••" } else { panic_message(panic) };
     Produced::fault(Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", spec.name)))
 }
 

@@ -16,7 +16,7 @@ use super::operation::{Operation, Placed, misplaced};
 use super::{client, names};
 use crate::duration::IntoDuration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::function::arguments::{Arguments, Input};
+use crate::function::arguments::{self, Arguments, Input};
 use crate::function::outcome::Codec;
 use crate::function::spec::Function;
 use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
@@ -40,6 +40,8 @@ pub struct Call<R: 'static> {
 struct Request {
     function: &'static Function,
     arguments: Arguments,
+    /// The digest and the stored form, where the call has a place in an execution.
+    prepared: Option<Result<(Digest, Vec<u8>)>>,
     id: Option<String>,
     after: Option<Duration>,
     timeout: Option<Duration>,
@@ -60,18 +62,24 @@ impl<R: Send + 'static> Call<R> {
         Fut: Future<Output = R> + Send + 'static,
     {
         let context = context::current();
+        let mut prepared = None;
         let placed = match &context {
             Some(Context::Execution(execution)) => {
                 let engine = &execution.engine;
-                let plain = arguments.plain().unwrap_or_default();
-                let digest = engine.digest(Kind::Child, function.name, &[&plain]);
+                let arguments = engine.call_arguments(function, &arguments);
+                // What is refused has no digest of its own: it may be other bytes on every replay.
+                let digest = match &arguments {
+                    Ok((digest, _)) => *digest,
+                    Err(_) => engine.digest(Kind::Child, function.name, &[]),
+                };
+                prepared = Some(arguments);
                 // What really starts is known once it is awaited or started.
                 let launch = Launch::Signal(None);
                 Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch))
             }
             Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
         };
-        let request = Request { function, arguments, id: None, after: None, timeout: None, error: None };
+        let request = Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None };
         let body: Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send> = Box::new(move || Box::pin(body()));
         Self { request, codec: *codec, body: Some(body), placed, context, running: None }
     }
@@ -170,6 +178,7 @@ impl<R: Send + 'static> Call<R> {
             Request {
                 function,
                 arguments: Arguments::new(&crate::function::spec::Secret::NONE),
+                prepared: None,
                 id: None,
                 after: None,
                 timeout: None,
@@ -275,7 +284,10 @@ impl Request {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
-        let (digest, arguments) = engine.call_arguments(self.function, &self.arguments)?;
+        let (digest, arguments) = match &self.prepared {
+            Some(prepared) => prepared.clone()?,
+            None => engine.call_arguments(self.function, &self.arguments)?,
+        };
         let timeout = self.timeout.or(self.function.timeout);
         Ok(engine.new_execution(id, self.function, arguments, digest, timeout))
     }
@@ -287,7 +299,7 @@ fn derived_id(scope: &Scope) -> String {
 
 impl Engine {
     /// Encodes a call's arguments, and proves that they come back as they went in: what the body gets is what is
-    /// recorded, so a type whose bytes differ each time would never join its own execution.
+    /// recorded, so a type whose canonical bytes differ each time would never join its own execution.
     pub(crate) fn call_arguments(
         &self,
         function: &'static Function,
@@ -295,22 +307,13 @@ impl Engine {
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
         self.check_size(&plain, &format!("the arguments of `{}`", function.name))?;
-        let mut input = Input::from_record(&plain, |sealed| Ok(sealed.to_vec()))?;
+        let mut input = Input::from_record(&plain, &function.secret, |sealed| Ok(sealed.to_vec()))?;
         let again = (function.normalise)(&mut input)?.plain()?;
-        if again != plain {
-            let (path, left, right) = crate::encoding::difference(&plain, &again).unwrap_or_default();
-            let path = path.strip_prefix("value.").unwrap_or(&path).to_owned();
-            return Err(Error::of(
-                ErrorKind::NotRecordable,
-                format!(
-                    "the argument `{path}` of `{}` comes back otherwise than it went in ({left} became {right}): a set \
-                     that iterates in another order each time? use a `BTreeSet` or a `Vec`",
-                    function.name
-                ),
-            )
-            .into_terminal());
+        let identity = arguments::identity(&plain)?;
+        if identity != arguments::identity(&again)? {
+            return Err(otherwise(function, &plain, &again));
         }
-        let digest = self.digest(Kind::Child, function.name, &[&plain]);
+        let digest = self.digest(Kind::Child, function.name, &[&identity]);
         let stored = self.stored_arguments(function.name, arguments, plain)?;
         Ok((digest, stored))
     }
@@ -322,8 +325,26 @@ impl Engine {
         json: serde_json::Value,
     ) -> Result<(Digest, Vec<u8>)> {
         let names: Vec<_> = function.arguments.iter().map(|argument| argument.name).collect();
-        let mut input = Input::from_json(json, &names)?;
+        let mut input = Input::from_json(json, &names, &function.secret)?;
         let arguments = (function.normalise)(&mut input)?;
         self.call_arguments(function, &arguments)
     }
+}
+
+/// Says which argument came back otherwise; of a secret one nothing but its name.
+fn otherwise(function: &Function, plain: &[u8], again: &[u8]) -> Error {
+    let (path, left, right) = crate::encoding::difference(plain, again).unwrap_or_default();
+    let path = path.strip_prefix("value.").unwrap_or(&path);
+    let name = path.split(['.', '[']).next().unwrap_or(path);
+    let (path, became) = if function.secret.arguments.contains(&name) {
+        (name, String::new())
+    } else {
+        (path, format!(" ({left} became {right})"))
+    };
+    let message = format!(
+        "the argument `{path}` of `{}` comes back otherwise than it went in{became}: a set that iterates in another \
+         order each time? use a `BTreeSet` or a `Vec`",
+        function.name
+    );
+    Error::of(ErrorKind::NotRecordable, message).into_terminal()
 }

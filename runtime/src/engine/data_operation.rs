@@ -16,7 +16,7 @@ use crate::data::{self, Reply};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::outcome::Produced;
-use crate::function::spec::Retry;
+use crate::function::spec::{Retry, Secret};
 use crate::store::{BoxFuture, Kind, Value};
 
 /// Runs a data operation, and reads its reply.
@@ -88,8 +88,7 @@ fn written(name: &str, operation: data::Operation) -> Launch {
         retry: Retry { max_attempts: 1, ..Retry::DEFAULT },
         timeout: None,
         at_most_once: false,
-        secret_result: false,
-        secret: false,
+        secret: Secret::NONE.into(),
     };
     Launch::Transaction(spec, Arc::new(Single(operation)))
 }

@@ -11,9 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use super::Sealed;
 use super::context::{self, Context};
 use super::ending;
-use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
+use super::execution::{
+    Activity, Ending, Execution, Offered, Pending, Phase, Place, Standing, State, Taken, drop_root,
+};
 use super::held::Held;
 use super::inbox;
 use super::lane::Event;
@@ -58,6 +61,12 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
             return;
         }
     }
+    #[cfg(test)]
+    let dies = execution.state.held().probe.dies();
+    #[cfg(test)]
+    if dies == Some(false) {
+        return super::tests::probe::die(execution);
+    }
     match event {
         Event::Start => start(execution),
         Event::Committed(ticket, result) => committed(execution, ticket, result),
@@ -67,6 +76,10 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
         Event::Inbox(messages) => inbox::move_into_record(execution, messages),
         Event::Foreign => foreign(execution),
         Event::Closing(closing) => ending::go_on(execution, closing),
+    }
+    #[cfg(test)]
+    if dies == Some(true) {
+        super::tests::probe::die(execution);
     }
 }
 
@@ -112,7 +125,8 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
     let function = execution.function;
     let made = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || {
-            let mut input = Input::from_record(&arguments, |sealed| execution.engine.open(sealed, function.name))?;
+            let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
+            let mut input = Input::from_record(&arguments, &function.secret, open)?;
             (function.start)(&mut input)
         })
     }));
@@ -121,7 +135,7 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
         Ok(Err(error)) => Err(error
             .context(format!("`{}` can't be started with its recorded arguments", function.name))
             .with_kind(ErrorKind::Diverged)),
-        Err(panic) => Err(panicked(function.name, &*panic)),
+        Err(panic) => Err(panicked(execution, &*panic)),
     }
 }
 
@@ -265,13 +279,16 @@ pub(crate) fn advance(execution: &Arc<Execution>) {
 /// Polls the root: for the first time if `first`, then for each offer, until it is quiet.
 fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
+    let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
+    let in_span = span.enter();
     let progress = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
     }));
     let progress = match progress {
         Ok(progress) => progress,
-        Err(panic) => Progress::Fault(panicked(execution.function.name, &*panic)),
+        Err(panic) => Progress::Fault(panicked(execution, &*panic)),
     };
+    drop(in_span);
     match progress {
         Progress::Quiet => {
             *execution.root.held() = Some(root);
@@ -295,22 +312,38 @@ fn run(execution: &Arc<Execution>, first: bool) {
     }
 }
 
-fn panicked(name: &str, panic: &(dyn std::any::Any + Send)) -> Error {
-    Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {}", super::body::panic_message(panic)))
+fn panicked(execution: &Execution, panic: &(dyn std::any::Any + Send)) -> Error {
+    let function = execution.function;
+    let words = if Sealed::from(function.secret).any { "•••" } else { super::body::panic_message(panic) };
+    Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", function.name))
 }
 
 /// Nothing is left to offer: replay is over, and what is wanted starts.
 fn quiet(execution: &Arc<Execution>) {
+    #[cfg(test)]
+    if super::tests::probe::stops(execution) {
+        return;
+    }
     let mut state = execution.state.held();
-    if state.phase == Phase::Replaying {
-        state.phase = Phase::Live;
-        tracing::debug!(id = %execution.id, "replayed");
+    match state.phase {
+        Phase::Live => {}
+        Phase::Replaying => {
+            state.phase = Phase::Live;
+            tracing::debug!(id = %execution.id, "replayed");
+        }
+        // The claim was lost while the root was polled: no body may start, and nobody else has the root.
+        Phase::Ending(_) | Phase::Returned | Phase::Ended | Phase::Gone => {
+            drop(state);
+            return drop_root(execution.root.held().take());
+        }
     }
     // rule: bodies start in the order of their places, once every recorded outcome has been offered.
     let mut starting = std::mem::take(&mut state.starting);
     starting.sort_by_key(|(place, _)| *place);
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
+            #[cfg(test)]
+            state.probe.started(state.places[place].kind, &state.places[place].key);
             launch.start(execution, &mut state, place);
         }
     }
@@ -377,10 +410,12 @@ fn take_fault(execution: &Execution) -> Option<Error> {
 
 /// One offer, one round: again while the poll itself woke the root.
 fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskContext<'_>) -> Option<Produced> {
-    let replaying = execution.state.held().unoffered > 0;
-    // What the function logs while it replays has been logged before.
-    let _silent = replaying.then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
+    let _silent = execution
+        .is_repeating()
+        .then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
     loop {
+        #[cfg(test)]
+        execution.state.held().probe.polled();
         execution.waker.own.store(false, Ordering::Relaxed);
         // rule: the root is polled outside tokio's cooperative budget.
         let mut unbudgeted = std::pin::pin!(tokio::task::unconstrained(root.as_mut()));
@@ -396,13 +431,23 @@ fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskCo
 impl State {
     /// Adds a committed outcome behind all others.
     pub(crate) fn offer(&mut self, stamp: Stamp, what: Offered) {
-        self.offers.push(super::execution::Offerable { stamp, fresh: false, what });
+        self.offers.push_back(super::execution::Offerable {
+            stamp,
+            #[cfg(test)]
+            turned: false,
+            fresh: false,
+            what,
+        });
     }
 
     /// Makes the next outcome available, in order.
     fn next(&mut self, execution: &Execution) -> Next {
         while self.cursor < self.offers.len() {
             let cursor = self.cursor;
+            #[cfg(test)]
+            if !std::mem::replace(&mut self.offers[cursor].turned, true) {
+                self.probe.turn();
+            }
             if std::mem::take(&mut self.offers[cursor].fresh) {
                 self.unoffered -= 1;
                 if let Err(error) = self.first_turn(execution, cursor) {
@@ -425,13 +470,13 @@ impl State {
                         return self.stand(place, what);
                     }
                 }
-                Offered::Arrival { name, payload } => match self.waiting_for(name) {
-                    Some(place) => {
-                        let what = Taken::Arrival(payload.clone());
-                        return self.stand(place, what);
+                Offered::Arrival { name, payload } => {
+                    let (name, payload) = (name.clone(), payload.clone());
+                    match self.waiting_for(&name) {
+                        Some(place) => return self.stand(place, Taken::Arrival(payload)),
+                        None => self.cursor += 1,
                     }
-                    None => self.cursor += 1,
-                },
+                }
                 Offered::Recorded(_) => self.cursor += 1,
             }
         }
@@ -445,15 +490,11 @@ impl State {
     }
 
     /// The first operation, in the order of places, that waits for a signal and hasn't just refused one.
-    fn waiting_for(&self, name: &str) -> Option<usize> {
-        self.places.iter().position(|place| {
-            place.kind == crate::store::Kind::Signal
-                && place.polled
-                && !place.dropped
-                && !place.taken
-                && !place.refused
-                && *place.key.name == *name
-        })
+    fn waiting_for(&mut self, name: &str) -> Option<usize> {
+        let places = &self.places;
+        self.signals.retain(|place| !places[*place].taken && !places[*place].dropped);
+        let waits = |place: &Place| place.polled && !place.refused && *place.key.name == *name;
+        self.signals.iter().copied().find(|place| waits(&self.places[*place]))
     }
 
     /// A recorded outcome has its turn for the first time: its operation must have been called.
@@ -554,6 +595,8 @@ impl State {
         self.now = self.now.max(self.offers[self.cursor].stamp);
         self.places[place].taken = true;
         self.abort(place);
+        #[cfg(test)]
+        self.probe.took(self.places[place].kind, &self.places[place].key, &standing.what);
         Some(standing.what)
     }
 }

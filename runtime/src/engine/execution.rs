@@ -6,7 +6,7 @@
 //! - `offers` is in order of sequence numbers, and `cursor` never passes one that hasn't had its turn;
 //! - nothing is submitted to the store after the claim has been given up (`Phase::Gone`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
@@ -72,6 +72,7 @@ pub(crate) enum Ending {
 }
 
 /// The place of an operation, from its call on.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) key: Key,
@@ -127,6 +128,8 @@ pub(crate) enum Activity {
 #[derive(Debug)]
 pub(crate) struct Offerable {
     pub(crate) stamp: Stamp,
+    #[cfg(test)]
+    pub(crate) turned: bool,
     /// Read from the record at the claim, and not yet offered.
     pub(crate) fresh: bool,
     pub(crate) what: Offered,
@@ -188,6 +191,7 @@ pub(crate) enum Pending {
 }
 
 /// All that changes.
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
@@ -195,9 +199,11 @@ pub(crate) struct State {
     ordinals: HashMap<(Kind, Arc<str>, Digest), u32>,
     name_ordinals: HashMap<(Kind, Arc<str>), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
-    pub(crate) recorded: HashMap<(Kind, Key), ()>,
-    pub(crate) offers: Vec<Offerable>,
+    pub(crate) recorded: HashSet<(Kind, Key)>,
+    pub(crate) offers: VecDeque<Offerable>,
     pub(crate) cursor: usize,
+    /// Places of waits for signals that haven't been over when last looked at, in order.
+    pub(crate) signals: Vec<usize>,
     /// Rows of the claimed record that haven't had their first turn.
     pub(crate) unoffered: usize,
     pub(crate) standing: Option<Standing>,
@@ -234,6 +240,8 @@ pub(crate) struct State {
     pub(crate) closing_children: bool,
     pub(crate) last_operation: Option<usize>,
     pub(crate) drifted: Vec<usize>,
+    #[cfg(test)]
+    pub(crate) probe: super::tests::probe::Probe,
 }
 
 /// Wakes the root: on the thread that polls it this is an offer at work; from elsewhere it is a foreign future.
@@ -260,8 +268,14 @@ impl Wake for RootWaker {
 
 impl Execution {
     pub(crate) fn new(engine: Arc<Engine>, function: &'static Function, claimed: Claimed, lane: usize) -> Arc<Self> {
-        let mut recorded = HashMap::new();
-        let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
+        #[cfg(test)]
+        let (claimed, probe) = {
+            let mut claimed = claimed;
+            let probe = super::tests::probe::Probe::of(&engine, &mut claimed);
+            (claimed, probe)
+        };
+        let mut recorded = HashSet::new();
+        let offers: VecDeque<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
             phase: Phase::Replaying,
             places: Vec::new(),
@@ -272,6 +286,7 @@ impl Execution {
             unoffered: offers.len(),
             offers,
             cursor: 0,
+            signals: Vec::new(),
             standing: None,
             took: false,
             now: claimed.started,
@@ -295,6 +310,8 @@ impl Execution {
             closing_children: false,
             last_operation: None,
             drifted: Vec::new(),
+            #[cfg(test)]
+            probe,
         };
         let waker = Arc::new(RootWaker {
             own: AtomicBool::new(false),
@@ -322,6 +339,14 @@ impl Execution {
     /// The largest commit stamp among the outcomes taken.
     pub(crate) fn now(&self) -> Stamp {
         self.state.held().now
+    }
+
+    /// Whether what the function logs in the next poll has been logged before. An execution that was parked, or given
+    /// back, had been quiet: all of its replay is a repetition. After a crash nobody knows whether the last outcome had
+    /// been offered: what follows it is logged, perhaps again.
+    pub(crate) fn is_repeating(&self) -> bool {
+        let state = self.state.held();
+        state.unoffered > 0 || (state.phase == Phase::Replaying && self.epoch.0 > 1 && state.crashes == 0)
     }
 
     /// Hands an event to the lane.
@@ -412,17 +437,23 @@ pub(crate) fn drop_root(root: Option<Root>) {
     }
 }
 
-fn offerable(row: Row, recorded: &mut HashMap<(Kind, Key), ()>) -> Offerable {
+fn offerable(row: Row, recorded: &mut HashSet<(Kind, Key)>) -> Offerable {
     let what = match row.kind {
         RowKind::Outcome(outcome) => {
-            recorded.insert((family(outcome.kind), outcome.key.clone()), ());
+            recorded.insert((family(outcome.kind), outcome.key.clone()));
             Offered::Recorded(Box::new(outcome))
         }
         RowKind::Arrival { name, payload } => Offered::Arrival { name, payload },
         RowKind::Cancel { reason } => Offered::Cancel { reason },
         RowKind::Deadline => Offered::Deadline,
     };
-    Offerable { stamp: row.stamp, fresh: true, what }
+    Offerable {
+        stamp: row.stamp,
+        #[cfg(test)]
+        turned: false,
+        fresh: true,
+        what,
+    }
 }
 
 impl State {
@@ -432,8 +463,13 @@ impl State {
         let name_ordinal = next(self.name_ordinals.entry((kind, name.clone())).or_default());
         let key = Key { name, digest, ordinal };
         let place = self.places.len();
-        let recorded = self.recorded.remove(&(kind, key.clone())).is_some();
+        #[cfg(test)]
+        self.probe.called(kind, &key);
+        let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
+        if kind == Kind::Signal {
+            self.signals.push(place);
+        }
         self.places.push(Place {
             kind,
             key,

@@ -1,5 +1,6 @@
 //! Handles of executions: ask, send, wait, cancel. In a durable body each method is a recorded operation.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -93,7 +94,9 @@ impl<R: Send + 'static> Handle<R> {
             Err(error) => return Operation::ready(Err(error)),
         };
         let (engine, id, signal) = (self.engine.clone(), self.id.clone(), Arc::<str>::from(name));
-        self.request(".signal", &[name.as_bytes(), &payload.clone()], move |message| {
+        // The same in every run, whatever order a `HashMap` iterates in.
+        let identity = encoding::canonical(&payload).map_or_else(|_| payload.clone(), Cow::into_owned);
+        self.request(".signal", &[name.as_bytes(), &identity], move |message| {
             let body = MessageBody::Signal { name: signal.clone(), payload: payload.clone() };
             let post = engine.store.clone();
             let id = id.clone();

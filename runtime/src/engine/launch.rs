@@ -44,12 +44,8 @@ impl Launch {
                 let run = transaction::run(execution.clone(), place, spec, body, attempt);
                 spawn(execution, state, place, run);
             }
-            Self::Timer(due) => {
-                state.set_activity(place, Activity::Timer(due));
-                execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
-            }
             Self::Signal(None) => state.set_activity(place, Activity::Message),
-            Self::Signal(Some(due)) => {
+            Self::Timer(due) | Self::Signal(Some(due)) => {
                 state.set_activity(place, Activity::Timer(due));
                 execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
             }

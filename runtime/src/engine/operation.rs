@@ -122,8 +122,10 @@ impl Placed {
         let error = Error::of(
             ErrorKind::Misplaced,
             format!(
-                "{} was awaited outside its function (in a spawned task, say): await it in the durable function itself",
-                state.describe(self.place)
+                "{} of `{}` was awaited outside its function (in a spawned task, say): await it in the durable function \
+                 itself",
+                state.describe(self.place),
+                self.execution.function.name
             ),
         )
         .into_terminal();
@@ -152,8 +154,10 @@ impl Drop for Placed {
             state.fault = Some(Error::of(
                 ErrorKind::NotDurable,
                 format!(
-                    "{} was dropped outside its function (in a spawned task, say): keep it in the durable function",
-                    state.describe(self.place)
+                    "{} of `{}` was dropped outside its function (in a spawned task, say): keep it in the durable \
+                     function",
+                    state.describe(self.place),
+                    self.execution.function.name
                 ),
             ));
         }

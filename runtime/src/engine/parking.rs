@@ -64,6 +64,14 @@ pub(crate) fn park_for_good(execution: &Arc<Execution>, error: Error) {
     if matches!(state.phase, Phase::Gone | Phase::Ended) {
         return;
     }
+    #[cfg(test)]
+    {
+        state.probe.fault(&error);
+        if state.probe.is_replay_only() {
+            drop(state);
+            return execution.abandon();
+        }
+    }
     tracing::error!(id = %execution.id, function = execution.function.name, %error, "parked");
     state.abort_all();
     // Another build may fare better with the code; nothing but a person helps an execution that kills its workers.

@@ -21,6 +21,8 @@ pub(crate) fn byte() -> u8 {
     bytes::<1>()[0]
 }
 
+const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
 /// A new id, ascending in time: 48 bits of milliseconds and 80 random ones, in 26 letters and digits
 /// (Crockford's base 32, as in the ULID specification, lower case).
 pub(crate) fn id() -> String {
@@ -30,6 +32,5 @@ pub(crate) fn id() -> String {
     for (at, byte) in random.iter().enumerate() {
         number |= u128::from(*byte) << (8 * (9 - at));
     }
-    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
     (0..26).rev().map(|place| char::from(LETTERS[(number >> (5 * place) & 31) as usize])).collect()
 }

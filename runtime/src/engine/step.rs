@@ -138,8 +138,7 @@ where
         retry: Retry::DEFAULT,
         timeout: None,
         at_most_once: false,
-        secret_result: false,
-        secret: false,
+        secret: Secret::NONE.into(),
     };
     // Only ever cloned, one caller at a time: the closure need not be `Sync`.
     let body = Mutex::new(body);

@@ -131,12 +131,13 @@ impl Judge {
         };
         let idempotency_key = engine.idempotency_key(&self.execution.id, kind, &key);
         let scope = Scope::new(engine, self.spec.name.clone(), idempotency_key);
+        let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
         let run = Caught(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
-        Box::pin(async move {
+        let verdict = async move {
             match run.await {
                 Ok(produced) => {
                     let name = format!("the result of `{}`", self.spec.name);
-                    self.judge(self.execution.engine.limited(produced, &name))
+                    self.judge(self.execution.engine.limited(produced, &name, self.spec.secret))
                 }
                 Err(panic) => {
                     let message = super::body::panic_message(&*panic).to_owned();
@@ -146,7 +147,8 @@ impl Judge {
                     }
                 }
             }
-        })
+        };
+        Box::pin(tracing::Instrument::instrument(verdict, span))
     }
 
     fn judge(&self, produced: Produced) -> Verdict {
@@ -167,7 +169,7 @@ impl Judge {
         let name = &self.spec.name;
         let error = match fault {
             TransactionFault::Panicked(words) => {
-                let words = if self.spec.secret { "•••" } else { words.as_str() };
+                let words = if self.spec.secret.any { "•••" } else { words.as_str() };
                 Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {words}"))
             }
             TransactionFault::Waited => Error::of(
@@ -188,7 +190,7 @@ impl Judge {
 
     /// The row, its value kept for the offer.
     fn row(&self, value: Value) -> RowKind {
-        let value = self.execution.engine.seal_result(value, self.spec.secret_result, &self.spec.name);
+        let value = self.execution.engine.seal_result(value, self.spec.secret, &self.spec.name);
         *self.value.held() = Some(value.clone());
         let mut state = self.execution.state.held();
         state.places[self.place].recorded = true;

@@ -7,9 +7,12 @@ use tokio::sync::oneshot;
 use crate::error::Result;
 use crate::store::{ExecutionId, Finished};
 
+/// One caller, by its number.
+type Waiter = (u64, oneshot::Sender<Result<Finished>>);
+
 #[derive(Default)]
 pub(crate) struct Waiters {
-    by_id: HashMap<ExecutionId, Vec<(u64, oneshot::Sender<Result<Finished>>)>>,
+    by_id: HashMap<ExecutionId, Vec<Waiter>>,
     made: u64,
 }
 

@@ -117,7 +117,7 @@ impl Engine {
             return;
         }
         let settled = async {
-            while self.live.held().values().any(|execution| has_bodies(execution)) {
+            while self.live.held().values().any(has_bodies) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -188,8 +188,8 @@ async fn tend(engine: Weak<Engine>) {
         drop(alive);
         tokio::select! {
             biased;
-            changed = changes.changed() => {
-                if changed.is_err() {
+            told = changes.changed() => {
+                if told.is_err() {
                     return;
                 }
                 tokio::time::sleep(GATHER).await;

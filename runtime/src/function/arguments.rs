@@ -1,5 +1,6 @@
 //! Arguments on their way into a record and back: by name, each encoded once, bounds stated once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -9,6 +10,9 @@ use serde_json::Value as Json;
 use super::spec::Secret;
 use crate::encoding::{self, EncodingError, MapWriter};
 use crate::error::{Error, ErrorKind, Result};
+
+#[cfg(test)]
+mod tests;
 
 /// How an argument of a durable function is recorded: the bounds, once, where its type stands.
 pub struct DurableArgument<T> {
@@ -146,12 +150,14 @@ impl Arguments {
     fn add(&mut self, name: &'static str, encoded: Result<Vec<u8>, EncodingError>) {
         match encoded {
             Ok(bytes) => self.entries.push((name, bytes)),
-            Err(error) if self.error.is_none() => self.error = Some(not_recordable(name, &error)),
+            Err(error) if self.error.is_none() => {
+                self.error = Some(not_recordable(name, &error, self.secret));
+            }
             Err(_) => {}
         }
     }
 
-    /// The canonical form, with nothing hidden: what is digested.
+    /// The values as they were written, by name, with nothing hidden.
     pub(crate) fn plain(&self) -> Result<Vec<u8>> {
         self.written(|_, bytes| Ok(bytes.to_vec()))
     }
@@ -177,14 +183,32 @@ impl Arguments {
     }
 }
 
-fn not_recordable(name: &str, error: &EncodingError) -> Error {
-    let path = error.path.strip_prefix("value").unwrap_or(&error.path);
-    Error::of(ErrorKind::NotRecordable, format!("the argument `{name}{path}` can't be recorded: {}", error.message))
-        .into_terminal()
+/// What tells calls apart: the arguments with the entries of every map sorted, so that a `HashMap` is the same in every
+/// run. What is stored and what the function gets keep their order.
+pub(crate) fn identity(plain: &[u8]) -> Result<Cow<'_, [u8]>> {
+    encoding::canonical(plain).map_err(damaged)
+}
+
+/// Neither path nor words of a secret argument: a map's key or a type's own message may give it away.
+fn not_recordable(name: &str, error: &EncodingError, secret: &Secret) -> Error {
+    let message = if secret.arguments.contains(&name) {
+        format!("the argument `{name}` can't be recorded: it is secret, so why isn't said")
+    } else {
+        format!("the argument `{name}{}` can't be recorded: {}", inside(error), error.message)
+    };
+    Error::of(ErrorKind::NotRecordable, message).into_terminal()
+}
+
+/// Where inside an argument.
+fn inside(error: &EncodingError) -> &str {
+    error.path.strip_prefix("value").unwrap_or(&error.path)
 }
 
 /// Arguments on their way to a function: from a record or from JSON.
-pub struct Input(Source);
+pub struct Input {
+    source: Source,
+    secret: &'static Secret,
+}
 
 enum Source {
     Record(BTreeMap<String, Vec<u8>>),
@@ -195,7 +219,11 @@ enum Source {
 
 impl Input {
     /// From a record; sealed entries are opened by `open`.
-    pub(crate) fn from_record(bytes: &[u8], open: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Self> {
+    pub(crate) fn from_record(
+        bytes: &[u8],
+        secret: &'static Secret,
+        open: impl Fn(&[u8]) -> Result<Vec<u8>>,
+    ) -> Result<Self> {
         let mut map = BTreeMap::new();
         for (name, value) in encoding::entries(bytes).map_err(damaged)? {
             let value = match encoding::as_sealed(value) {
@@ -204,44 +232,45 @@ impl Input {
             };
             map.insert(name.to_owned(), value);
         }
-        Ok(Self(Source::Record(map)))
+        Ok(Self { source: Source::Record(map), secret })
     }
 
     /// From JSON: an object by name, or a single argument bare.
-    pub(crate) fn from_json(json: Json, names: &[&str]) -> Result<Self> {
-        match (json, names) {
+    pub(crate) fn from_json(json: Json, names: &[&str], secret: &'static Secret) -> Result<Self> {
+        let source = match (json, names) {
             (Json::Object(map), [only]) if map.len() == 1 && map.contains_key(*only) => {
-                Ok(Self(Source::Json(map.into_iter().collect())))
+                Source::Json(map.into_iter().collect())
             }
-            (json, [_]) => Ok(Self(Source::Bare(json))),
-            (Json::Null, _) => Ok(Self(Source::Json(BTreeMap::new()))),
+            (json, [_]) => Source::Bare(json),
+            (Json::Null, _) => Source::Json(BTreeMap::new()),
             (Json::Object(map), names) => match map.keys().find(|key| !names.contains(&key.as_str())) {
-                Some(unknown) => Err(invalid(format!("no argument is called `{unknown}`; {}", expected(names)))),
-                None => Ok(Self(Source::Json(map.into_iter().collect()))),
+                Some(unknown) => {
+                    return Err(invalid(format!("no argument is called `{unknown}`; {}", expected(names))));
+                }
+                None => Source::Json(map.into_iter().collect()),
             },
-            (_, names) => Err(invalid(expected(names))),
-        }
+            (_, names) => return Err(invalid(expected(names))),
+        };
+        Ok(Self { source, secret })
     }
 
-    /// Takes an argument; a missing one is null.
+    /// Takes an argument; a missing one is `None` or null.
     pub fn take<T>(&mut self, name: &'static str, argument: &DurableArgument<T>) -> Result<T> {
-        match &mut self.0 {
-            Source::Record(map) => {
-                let bytes = map.remove(name).unwrap_or_else(encoding::none);
-                (argument.decode)(&bytes).map_err(|error| not_readable(name, &error))
+        let secret = self.secret.arguments.contains(&name);
+        match &mut self.source {
+            Source::Record(map) => match map.remove(name) {
+                Some(bytes) => (argument.decode)(&bytes).map_err(|error| not_readable(name, &error, secret)),
+                None => (argument.decode)(&encoding::none()).map_err(|_| missing_in_record(name)),
+            },
+            Source::Json(map) => match map.remove(name) {
+                Some(json) => (argument.from_json)(json).map_err(|error| unfit(name, &error, secret)),
+                None => {
+                    (argument.from_json)(Json::Null).map_err(|_| invalid(format!("the argument `{name}` is missing")))
+                }
+            },
+            Source::Bare(json) => {
+                (argument.from_json)(std::mem::take(json)).map_err(|error| unfit(name, &error, secret))
             }
-            Source::Json(map) => {
-                let missing = !map.contains_key(name);
-                (argument.from_json)(map.remove(name).unwrap_or(Json::Null)).map_err(|error| {
-                    invalid(if missing {
-                        format!("the argument `{name}` is missing")
-                    } else {
-                        format!("the argument `{name}` doesn't fit: {error}")
-                    })
-                })
-            }
-            Source::Bare(json) => (argument.from_json)(std::mem::take(json))
-                .map_err(|error| invalid(format!("the argument `{name}` doesn't fit: {error}"))),
         }
     }
 }
@@ -261,8 +290,27 @@ fn damaged(error: EncodingError) -> Error {
     Error::of(ErrorKind::Damaged, format!("recorded arguments can't be read: {error}"))
 }
 
-fn not_readable(name: &str, error: &EncodingError) -> Error {
-    let path = error.path.strip_prefix("value").unwrap_or(&error.path);
-    Error::of(ErrorKind::NotRecordable, format!("the argument `{name}{path}` can't be read back: {}", error.message))
-        .into_terminal()
+fn unfit(name: &str, error: &serde_json::Error, secret: bool) -> Error {
+    invalid(if secret {
+        format!("the argument `{name}` doesn't fit: it is secret, so why isn't said")
+    } else {
+        format!("the argument `{name}` doesn't fit: {error}")
+    })
+}
+
+fn missing_in_record(name: &str) -> Error {
+    let message = format!(
+        "the argument `{name}` is missing: it wasn't recorded when the call was made; make it an `Option`, or give the \
+         function with it a new version"
+    );
+    Error::of(ErrorKind::NotRecordable, message).into_terminal()
+}
+
+fn not_readable(name: &str, error: &EncodingError, secret: bool) -> Error {
+    let message = if secret {
+        format!("the argument `{name}` can't be read back: it is secret, so why isn't said")
+    } else {
+        format!("the argument `{name}{}` can't be read back: {}", inside(error), error.message)
+    };
+    Error::of(ErrorKind::NotRecordable, message).into_terminal()
 }

@@ -184,6 +184,10 @@ pub(crate) fn fault_bytes(error: &Error) -> Vec<u8> {
 
 /// The error in recorded bytes.
 pub(crate) fn read_fault(bytes: &[u8]) -> Error {
+    if encoding::as_sealed(bytes).is_some() {
+        // The words of a function with secrets: who holds the key opens them before they are read.
+        return Error::of(ErrorKind::Failed, "•••").into_terminal();
+    }
     encoding::decode(bytes).unwrap_or_else(|error| {
         Error::of(ErrorKind::Damaged, format!("a recorded error can't be read: {error}")).into_terminal()
     })

@@ -1,5 +1,6 @@
 //! Random values and random bytes.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::collection::{btree_map, hash_map, vec};
@@ -8,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::corpus::{
-    Adjacent, Bits32, Bits64, External, Flat, FlatEnum, Internal, Item, Order, Pairs, Times, Tree, Untagged, order,
+    Adjacent, Bits32, Bits64, External, Flat, FlatEnum, Internal, Item, Order, Ordered, Pairs, Times, Tree, Untagged,
+    order,
 };
-use crate::encoding::{as_sealed, check, decode, difference, encode, entries, view};
+use crate::encoding::{as_sealed, canonical, check, decode, difference, encode, entries, view};
 
 /// A value of any shape, in every representation that carries it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,7 +106,7 @@ fn read_all(bytes: &[u8]) {
     as_types!(u8, i64, u128, f32, char, String, Option<Option<()>>, Vec<u8>, HashMap<Json2, u8>, (u8, u8));
     let _ = decode::<Times>(bytes);
     let _ = decode::<serde::de::IgnoredAny>(bytes);
-    let (_, _, _) = (view(bytes), entries(bytes).map(|list| list.len()), as_sealed(bytes));
+    let (_, _, _, _) = (view(bytes), canonical(bytes), entries(bytes).map(|list| list.len()), as_sealed(bytes));
 }
 
 /// A key of any scalar form.
@@ -144,16 +146,39 @@ proptest! {
     }
 
     #[test]
-    fn equal_maps_are_equal_bytes(entries in vec((any::<(Option<i32>, String)>(), any::<u8>()), 0..40)) {
+    fn equal_maps_are_equal_in_canonical_form(entries in vec((any::<(Option<i32>, String)>(), any::<u8>()), 0..40)) {
         let forwards: HashMap<_, _> = entries.iter().cloned().collect();
         let sorted: BTreeMap<_, _> = forwards.clone().into_iter().collect();
-        prop_assert_eq!(encode(&forwards).unwrap(), encode(&sorted).unwrap());
+        let (forwards, sorted) = (encode(&forwards).unwrap(), encode(&sorted).unwrap());
+        prop_assert_eq!(canonical(&forwards).unwrap(), canonical(&sorted).unwrap());
     }
 
     #[test]
-    fn a_difference_is_found_exactly_where_bytes_differ(left in any_value(), right in any_value()) {
+    fn the_canonical_form_is_the_same_value(value in any_value()) {
+        let bytes = encode(&value).unwrap();
+        let sorted = canonical(&bytes).unwrap();
+        prop_assert_eq!(&decode::<Any>(&sorted).unwrap(), &value);
+        // Every map is made anew, and iterates in another order.
+        let again = encode(&decode::<Any>(&bytes).unwrap()).unwrap();
+        prop_assert_eq!(&canonical(&again).unwrap(), &sorted);
+        prop_assert!(matches!(canonical(&sorted).unwrap(), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn entries_keep_their_order(entries in btree_map(any::<(Option<i32>, String)>(), any::<u8>(), 0..40)) {
+        let mut entries: Vec<_> = entries.into_iter().collect();
+        entries.reverse();
+        let map = Ordered(entries);
+        let bytes = encode(&map).unwrap();
+        prop_assert_eq!(&decode::<Ordered<(Option<i32>, String), u8>>(&bytes).unwrap(), &map);
+        check::<Ordered<(Option<i32>, String), u8>>(&bytes, true).unwrap();
+    }
+
+    #[test]
+    fn a_difference_is_found_exactly_where_canonical_bytes_differ(left in any_value(), right in any_value()) {
         let (left, right) = (encode(&left).unwrap(), encode(&right).unwrap());
-        prop_assert_eq!(difference(&left, &right).is_some(), left != right);
+        let differ = canonical(&left).unwrap() != canonical(&right).unwrap();
+        prop_assert_eq!(difference(&left, &right).is_some(), differ);
         prop_assert_eq!(difference(&left, &left), None);
     }
 

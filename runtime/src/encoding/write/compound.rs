@@ -5,7 +5,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
-use super::{Count, Entry, Writer};
+use super::{Count, Writer};
 use crate::encoding::EncodingError;
 use crate::encoding::form::write_bytes;
 use crate::encoding::path::Segment;
@@ -112,7 +112,7 @@ fields! { SerializeStruct SerializeStructVariant }
 pub(super) struct Entries<'w, 'o> {
     pub(super) writer: &'w mut Writer<'o>,
     pub(super) count: Count,
-    /// Its first entry in the writer's list.
+    /// Its first key in the writer's list.
     pub(super) first: usize,
     /// Where the key starts whose value is to come.
     pub(super) key: Option<usize>,
@@ -145,8 +145,7 @@ impl SerializeMap for Entries<'_, '_> {
             self.writer.broken = true;
             return Err(error.within(Segment::Key(&self.writer.out[key..start])));
         }
-        let end = self.writer.out.len();
-        self.writer.entries.push(Entry { key, value: start, end });
+        self.writer.keys.push(key..start);
         Ok(())
     }
 
@@ -155,10 +154,9 @@ impl SerializeMap for Entries<'_, '_> {
             return Err(EncodingError::new("a map's `Serialize` wrote a key without a value"));
         }
         let Self { writer, count, first, .. } = self;
-        let actual = writer.entries.len() - first;
-        writer.sort(first)?;
-        writer.entries.truncate(first);
-        writer.set_count(count, actual);
+        writer.distinct(first)?;
+        writer.set_count(count, writer.keys.len() - first);
+        writer.keys.truncate(first);
         writer.depth -= 1;
         Ok(())
     }

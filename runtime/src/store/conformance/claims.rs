@@ -57,7 +57,7 @@ pub(super) async fn a_creation_can_claim_at_once(case: Case) -> Result<()> {
 }
 
 pub(super) async fn a_later_start_is_kept(case: Case) -> Result<()> {
-    let start = Stamp::now().after(Duration::from_millis(300));
+    let start = Stamp::now().after(Duration::from_millis(1500));
     let new = NewExecution {
         not_before: Some(start),
         timeout: Some(Duration::from_secs(1)),
@@ -98,6 +98,13 @@ pub(super) async fn the_oldest_is_claimed_first(case: Case) -> Result<()> {
     let names: Vec<_> = claimed.iter().map(|claimed| claimed.id.to_string()).collect();
     assert_eq!(names, ["9", "8"]);
     assert_eq!(case.store.claim(request(&case.worker, 10)).await?.len(), 3);
+    // Over functions, too.
+    case.store.create(NewExecution { function: "other".into(), ..call("older", 1) }).await?;
+    tokio::time::sleep(Duration::from_millis(3)).await;
+    case.store.create(call("younger", 1)).await?;
+    let functions = [(FUNCTION.into(), 1), ("other".into(), 1)].into();
+    let claimed = case.store.claim(ClaimRequest { worker: case.worker.clone(), functions, limit: 1 }).await?;
+    assert_eq!(claimed[0].id, id("older"));
     Ok(())
 }
 

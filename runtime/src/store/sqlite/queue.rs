@@ -43,12 +43,14 @@ pub(super) trait Request: Send {
     /// Gives an error out: it won't be run (again).
     fn refuse(self: Box<Self>, error: Error);
     /// What it is, for crash points.
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code))]
     fn label(&self) -> &str;
 }
 
 /// A request that is a function of the desk. What it gives may still need work outside the group before the caller
 /// gets it: `finish` starts that.
 pub(super) struct Ask<T, U, R, F> {
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code))]
     label: &'static str,
     run: R,
     answer: Option<Result<T>>,

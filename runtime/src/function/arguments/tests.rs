@@ -1,0 +1,66 @@
+//! What is said of arguments that can't be recorded or read, and what tells calls apart.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+
+use super::{Arguments, DurableArgument, Input, durable_argument, identity};
+use crate::encoding::{MapWriter, encode};
+use crate::function::spec::Secret;
+
+const NUMBER: DurableArgument<u8> = durable_argument::<u8>();
+const OPTION: DurableArgument<Option<u8>> = durable_argument::<Option<u8>>();
+const ADDRESS: DurableArgument<std::net::IpAddr> = durable_argument::<std::net::IpAddr>();
+const DOCUMENT: DurableArgument<bson::Document> = durable_argument::<bson::Document>();
+const TEXTS: DurableArgument<HashMap<String, String>> = durable_argument::<HashMap<String, String>>();
+static CARD: Secret = Secret { arguments: &["card"], result: false };
+
+fn recorded(entries: &[(&str, Vec<u8>)], secret: &'static Secret) -> Input {
+    let mut list = MapWriter::default();
+    for (name, bytes) in entries {
+        list.add(name, bytes.clone());
+    }
+    Input::from_record(&list.finish(), secret, |sealed| Ok(sealed.to_vec())).unwrap()
+}
+
+#[test]
+fn an_argument_that_an_older_record_lacks_is_missing() {
+    let mut input = recorded(&[("order", encode(&1_u8).unwrap())], &Secret::NONE);
+    let message = input.take("count", &NUMBER).unwrap_err().to_string();
+    assert!(message.starts_with("the argument `count` is missing"), "{message}");
+    assert_eq!(input.take("maybe", &OPTION).unwrap(), None);
+    assert_eq!(input.take("order", &NUMBER).unwrap(), 1);
+    let mut input = Input::from_json(json!({}), &["count", "maybe"], &Secret::NONE).unwrap();
+    assert_eq!(input.take("count", &NUMBER).unwrap_err().to_string(), "the argument `count` is missing");
+    assert_eq!(input.take("maybe", &OPTION).unwrap(), None);
+}
+
+#[test]
+fn of_a_secret_argument_only_the_name_is_said() {
+    let hidden = |message: String| assert!(message.contains("`card`") && !message.contains("4111"), "{message}");
+    let card = || [("card", encode(&HashMap::from([("4111", 1_u8)])).unwrap())];
+    hidden(recorded(&card(), &CARD).take("card", &TEXTS).unwrap_err().to_string());
+    let named = recorded(&card(), &Secret::NONE).take("card", &TEXTS).unwrap_err().to_string();
+    assert!(named.contains("4111"), "{named}");
+
+    let json = || Input::from_json(json!("4111"), &["card"], &CARD).unwrap();
+    hidden(json().take("card", &NUMBER).unwrap_err().to_string());
+    let json = Input::from_json(json!({ "card": "4111", "order": "x" }), &["card", "order"], &CARD);
+    hidden(json.unwrap().take("card", &ADDRESS).unwrap_err().to_string());
+}
+
+#[test]
+fn maps_are_stored_as_written_and_told_apart_by_their_entries() {
+    let plain = |document: bson::Document| {
+        let mut arguments = Arguments::new(&Secret::NONE);
+        arguments.durable("filter", &document, &DOCUMENT);
+        arguments.durable("count", &1, &NUMBER);
+        arguments.plain().unwrap()
+    };
+    let (one, other) = (plain(bson::doc! { "z": 1, "a": 2 }), plain(bson::doc! { "a": 2, "z": 1 }));
+    assert_ne!(one, other);
+    assert_eq!(identity(&one).unwrap(), identity(&other).unwrap());
+    assert_ne!(identity(&one).unwrap(), identity(&plain(bson::doc! { "z": 2, "a": 1 })).unwrap());
+    let mut input = Input::from_record(&one, &Secret::NONE, |sealed| Ok(sealed.to_vec())).unwrap();
+    assert_eq!(input.take("filter", &DOCUMENT).unwrap().keys().collect::<Vec<_>>(), ["z", "a"]);
+}
