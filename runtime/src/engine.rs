@@ -169,6 +169,10 @@ impl Engine {
             // Claimed again, so the claim before is lost: its bodies end, its root goes.
             old.abandon();
         }
+        if self.is_draining() {
+            // Claimed while the worker was told to go: what it owns is given back when it leaves.
+            return execution.abandon();
+        }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);
     }
