@@ -14,7 +14,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use super::Sealed;
 use super::context::{self, Context};
 use super::ending;
-use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
+use super::execution::{
+    Activity, Ending, Execution, Offered, Pending, Phase, Place, Standing, State, Taken, drop_root,
+};
 use super::held::Held;
 use super::inbox;
 use super::lane::Event;
@@ -448,7 +450,7 @@ fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskCo
 impl State {
     /// Adds a committed outcome behind all others.
     pub(crate) fn offer(&mut self, stamp: Stamp, what: Offered) {
-        self.offers.push(super::execution::Offerable {
+        self.offers.push_back(super::execution::Offerable {
             stamp,
             #[cfg(test)]
             turned: false,
@@ -487,13 +489,13 @@ impl State {
                         return self.stand(place, what);
                     }
                 }
-                Offered::Arrival { name, payload } => match self.waiting_for(name) {
-                    Some(place) => {
-                        let what = Taken::Arrival(payload.clone());
-                        return self.stand(place, what);
+                Offered::Arrival { name, payload } => {
+                    let (name, payload) = (name.clone(), payload.clone());
+                    match self.waiting_for(&name) {
+                        Some(place) => return self.stand(place, Taken::Arrival(payload)),
+                        None => self.cursor += 1,
                     }
-                    None => self.cursor += 1,
-                },
+                }
                 Offered::Recorded(_) => self.cursor += 1,
             }
         }
@@ -507,15 +509,11 @@ impl State {
     }
 
     /// The first operation, in the order of places, that waits for a signal and hasn't just refused one.
-    fn waiting_for(&self, name: &str) -> Option<usize> {
-        self.places.iter().position(|place| {
-            place.kind == crate::store::Kind::Signal
-                && place.polled
-                && !place.dropped
-                && !place.taken
-                && !place.refused
-                && *place.key.name == *name
-        })
+    fn waiting_for(&mut self, name: &str) -> Option<usize> {
+        let places = &self.places;
+        self.signals.retain(|place| !places[*place].taken && !places[*place].dropped);
+        let waits = |place: &Place| place.polled && !place.refused && *place.key.name == *name;
+        self.signals.iter().copied().find(|place| waits(&self.places[*place]))
     }
 
     /// A recorded outcome has its turn for the first time: its operation must have been called.

@@ -6,7 +6,7 @@
 //! - `offers` is in order of sequence numbers, and `cursor` never passes one that hasn't had its turn;
 //! - nothing is submitted to the store after the claim has been given up (`Phase::Gone`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
@@ -200,8 +200,10 @@ pub(crate) struct State {
     name_ordinals: HashMap<(Kind, Arc<str>), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
     pub(crate) recorded: HashSet<(Kind, Key)>,
-    pub(crate) offers: Vec<Offerable>,
+    pub(crate) offers: VecDeque<Offerable>,
     pub(crate) cursor: usize,
+    /// Places of waits for signals that haven't been over when last looked at, in order.
+    pub(crate) signals: Vec<usize>,
     /// Rows of the claimed record that haven't had their first turn.
     pub(crate) unoffered: usize,
     pub(crate) standing: Option<Standing>,
@@ -273,7 +275,7 @@ impl Execution {
             (claimed, probe)
         };
         let mut recorded = HashSet::new();
-        let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
+        let offers: VecDeque<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
             phase: Phase::Replaying,
             places: Vec::new(),
@@ -284,6 +286,7 @@ impl Execution {
             unoffered: offers.len(),
             offers,
             cursor: 0,
+            signals: Vec::new(),
             standing: None,
             took: false,
             now: claimed.started,
@@ -470,6 +473,9 @@ impl State {
         self.probe.called(kind, &key);
         let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
+        if kind == Kind::Signal {
+            self.signals.push(place);
+        }
         self.places.push(Place {
             kind,
             key,
