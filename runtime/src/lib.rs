@@ -1,19 +1,18 @@
 //! Async functions that outlast their container.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "most of the engine waits for a store"))]
 
-// The attributes name this crate by its name, in its own tests too.
-#[allow(unused_extern_crates)]
+#[allow(unused_extern_crates, reason = "the attributes name this crate by its name, in its own tests too")]
 extern crate self as outlast;
 
 mod app;
 #[cfg(feature = "crash-points")]
 pub(crate) mod crash_point;
-pub mod data;
+mod data;
 mod digest;
 mod duration;
-#[doc(hidden)]
-pub mod encoding;
+mod encoding;
 mod engine;
 mod error;
 mod function;
@@ -21,7 +20,7 @@ mod sealing;
 #[cfg(feature = "cli")]
 mod serve;
 mod settings;
-pub mod store;
+mod store;
 
 #[doc(hidden)]
 pub use function::private as __private;
@@ -34,6 +33,7 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind, Result, ResultExt};
 pub use outlast_macros::{durable, main, step, transaction};
+pub use store::{End, ExecutionId, Filter, Kind, Status, Summary};
 
 /// Waits for the first of several futures, looking at them in written order: for helper functions of durable ones,
 /// where a draw would send a replay another way. Takes what `tokio::select!` takes.

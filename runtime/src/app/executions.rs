@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -35,9 +36,14 @@ impl Execution {
         self.0.summary.status
     }
 
+    /// What a list says of it: its times, its parent, its claims.
+    pub fn summary(&self) -> &Summary {
+        &self.0.summary
+    }
+
     /// How often it was claimed: more than once if it waited for long, or if a worker died.
     pub fn claims(&self) -> u64 {
-        self.0.summary.epoch.0
+        self.0.summary.claims()
     }
 
     /// Its arguments as JSON; secret ones are `•••`.
@@ -47,7 +53,7 @@ impl Execution {
 
     /// Why it is parked.
     pub fn reason(&self) -> Option<Error> {
-        self.0.summary.reason.as_deref().map(crate::function::outcome::read_fault)
+        self.0.summary.reason()
     }
 
     /// Its result as JSON, once it has ended; an error is an object with `kind` and `message`.
@@ -77,6 +83,68 @@ impl Execution {
             }
             RowKind::Arrival { .. } | RowKind::Cancel { .. } | RowKind::Deadline => None,
         })
+    }
+}
+
+impl Summary {
+    /// Its id.
+    pub fn id(&self) -> &ExecutionId {
+        &self.id
+    }
+
+    /// Its function's name.
+    pub fn function(&self) -> &str {
+        &self.function
+    }
+
+    /// Its function's version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The execution that called it.
+    pub fn parent(&self) -> Option<&ExecutionId> {
+        self.parent.as_ref()
+    }
+
+    /// When it was created.
+    pub fn created(&self) -> Timestamp {
+        self.created.into()
+    }
+
+    /// When a worker first took it up.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.map(Into::into)
+    }
+
+    /// When it ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended.map(Into::into)
+    }
+
+    /// When it is due, if it waits for a time.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.wake.map(Into::into)
+    }
+
+    /// When its time is up.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline.map(Into::into)
+    }
+
+    /// How often it was claimed: more than once if it waited for long, or if a worker died.
+    pub fn claims(&self) -> u64 {
+        self.epoch.0
+    }
+
+    /// Why it is parked.
+    pub fn reason(&self) -> Option<Error> {
+        self.reason.as_deref().map(crate::function::outcome::read_fault)
     }
 }
 

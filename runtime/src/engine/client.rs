@@ -51,7 +51,7 @@ async fn created(engine: &Arc<Engine>, new: NewExecution) -> Result<Created> {
     let id = new.id.clone();
     match engine.store.create(new).await.map_err(|error| error.with_execution(&id))? {
         Created::Mismatch { function } => Err(mismatch(&id, &function)),
-        Created::Expired(_) => Err(expired(&id)),
+        Created::Expired(same) => Err(expired(&id, same)),
         created @ (Created::New(_) | Created::Exists | Created::Ended(_)) => Ok(created),
     }
 }
