@@ -51,7 +51,7 @@ pub use signal::{Signal, signal};
 pub use sleep::sleep;
 pub use step::{Step, step};
 
-pub(crate) use client::{create, not_found, payload, wait};
+pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;
 pub(crate) use random::id as new_id;

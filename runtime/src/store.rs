@@ -125,7 +125,7 @@ pub enum Kind {
     Transaction = 2,
     /// A sleep that ended.
     Sleep = 3,
-    /// A wait for a signal that timed out (a signal that came is an [`RowKind::Arrival`]).
+    /// A wait for a signal that timed out (one that came is no outcome of an operation).
     Signal = 4,
     /// The end of a child execution.
     Child = 5,

@@ -116,6 +116,9 @@ async fn takes_forever() -> Result<()> {
 async fn what_has_ended_can_be_neither_signalled_nor_cancelled() {
     let app = app().await;
     app.scope(async { quick_end().id("ended").await }).await.unwrap();
+    let run = app.scope(async { quick_end().id("ended").start().await }).await.unwrap();
+    assert_eq!(run.signal("late", &1).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(run.cancel().await.unwrap_err().kind(), ErrorKind::Conflict);
     let ended = app.execution("ended");
     assert_eq!(ended.signal("late", &1).await.unwrap_err().kind(), ErrorKind::Conflict);
     assert_eq!(ended.cancel("late").await.unwrap_err().kind(), ErrorKind::Conflict);

@@ -167,13 +167,21 @@ impl AnyHandle {
         &self.id.0
     }
 
-    /// Waits for its end: the result as JSON, or the error that it ended with.
+    /// Waits for its end: the result as JSON.
+    ///
+    /// # Errors
+    /// The error that it ended with; the reason if it is parked; [`ErrorKind::NotFound`] or [`ErrorKind::Expired`] if it
+    /// isn't there (any more).
     pub async fn result(&self) -> Result<Json> {
         let finished = engine::wait(&self.engine, &self.id).await?;
         result_of(&self.id, finished)
     }
 
     /// Sends a signal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a name that doesn't fit, [`ErrorKind::TooLarge`] over the payload limit,
+    /// [`ErrorKind::Conflict`] if the execution has ended, [`ErrorKind::NotFound`] if there is none.
     pub async fn signal<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
         engine::check_name("signal", name)?;
         let payload = engine::payload(&self.engine, name, value)?;
@@ -181,7 +189,10 @@ impl AnyHandle {
         self.post(body).await
     }
 
-    /// Asks it to end.
+    /// Asks it to end; the reason is for people.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if it has ended already, [`ErrorKind::NotFound`] if there is none.
     pub async fn cancel(&self, reason: impl Into<String>) -> Result<()> {
         self.post(MessageBody::Cancel { reason: reason.into() }).await
     }
@@ -192,7 +203,7 @@ impl AnyHandle {
         if posted.map_err(|error| error.with_execution(&self.id))? {
             return Ok(());
         }
-        Err(Error::of(ErrorKind::Conflict, format!("the execution `{}` has ended", self.id)).with_execution(&self.id))
+        Err(engine::has_ended(&self.id))
     }
 
     /// Makes it due now if it is parked or waits: `false` if it has ended or is running.
@@ -309,6 +320,18 @@ impl Running {
     }
 
     /// A page of executions, newest first.
+    ///
+    /// ```no_run
+    /// # async fn parked(running: outlast::Running) -> outlast::Result<()> {
+    /// let parked = outlast::Filter { status: Some("parked".into()), ..outlast::Filter::default() };
+    /// for execution in running.executions(parked).await? {
+    ///     println!("{}: {:?}", execution.id(), execution.reason());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a status that there isn't.
     pub async fn executions(&self, filter: Filter) -> Result<Vec<Summary>> {
         self.engine.store.list(filter).await
     }

@@ -66,6 +66,11 @@ pub(crate) fn not_found(id: &ExecutionId) -> Error {
     Error::of(ErrorKind::NotFound, format!("there is no execution `{id}`")).with_execution(id)
 }
 
+/// What has ended takes no messages.
+pub(crate) fn has_ended(id: &ExecutionId) -> Error {
+    Error::of(ErrorKind::Conflict, format!("the execution `{id}` has ended")).with_execution(id).into_terminal()
+}
+
 /// A signal's payload in the record's form.
 pub(crate) fn payload<T: Serialize + ?Sized>(engine: &Engine, name: &str, value: &T) -> Result<Vec<u8>> {
     let bytes = encoding::encode(value).map_err(|error| {
