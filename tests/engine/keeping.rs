@@ -6,7 +6,7 @@ use std::time::Duration;
 use outlast::prelude::*;
 use outlast::{App, ErrorKind, Result};
 
-use crate::{Count, app};
+use crate::{Count, app, until};
 
 static RAN: Count = Count::new();
 
@@ -213,4 +213,45 @@ async fn a_store_that_this_build_lacks_is_refused_with_its_feature() {
     let error = App::new().store("mongodb://localhost/shop").start().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
     assert!(error.to_string().contains("feature `mongodb`"), "{error}");
+}
+
+static BEGUN: Count = Count::new();
+
+#[step]
+async fn never_ends_before(times: u32) -> Result<u32> {
+    let begun = BEGUN.add();
+    if begun <= times {
+        std::future::pending::<()>().await;
+    }
+    Ok(begun)
+}
+
+#[durable]
+async fn ends_its_workers(times: u32) -> Result<u32> {
+    never_ends_before(times).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_its_workers_again_and_again_is_parked_until_it_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!("sqlite://{}", folder.path().join("deadly.db").display());
+    let app = || App::new().store(&store).max_crashes(2);
+    for life in 1..=2 {
+        let worker = app().start().await.unwrap();
+        if life == 1 {
+            worker.scope(async { ends_its_workers(2).id("deadly").start().await }).await.unwrap();
+        }
+        while BEGUN.get() < life {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        // Stops like a process that is killed.
+        drop(worker);
+    }
+    let worker = app().start().await.unwrap();
+    let reason = until(&worker, "deadly", "parked").await.reason().unwrap();
+    assert_eq!(reason.kind(), ErrorKind::Parked, "{reason}");
+    assert_eq!(BEGUN.get(), 2);
+    assert!(worker.execution("deadly").resume().await.unwrap());
+    assert_eq!(worker.scope(async { ends_its_workers(2).id("deadly").await }).await.unwrap(), 3);
+    worker.shutdown().await;
 }

@@ -259,6 +259,10 @@ pub(super) async fn crashes_count_until_there_is_a_row(case: Case) -> Result<()>
     case.must(&claimed, step("one", 1)).await?;
     case.stores.kill(&case.store, &victim);
     observer.store.sweep(&observer.worker).await?;
-    assert_eq!(claim_one(&observer.store, &observer.worker).await?.crashes, 1, "a row sets the count to 0");
+    let claimed = claim_one(&observer.store, &observer.worker).await?;
+    assert_eq!(claimed.crashes, 1, "a row sets the count to 0");
+    observer.must(&claimed, Write::Release { wake: None }).await?;
+    assert!(observer.store.resume(id("a")).await?);
+    assert_eq!(claim_one(&observer.store, &observer.worker).await?.crashes, 0, "and so does who resumes it");
     Ok(())
 }

@@ -226,13 +226,13 @@ impl Desk {
         }
     }
 
-    /// Makes a parked or waiting execution due.
+    /// Makes a parked or waiting execution due. Deaths of workers are counted afresh: someone has seen to it.
     pub(super) fn resume(&mut self, id: &ExecutionId) -> Result<bool, Fault> {
         let changed = self
             .connection
             .prepare_cached(
                 "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
-                 until_build = NULL WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
+                 until_build = NULL, crashes = 0 WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
         if changed == 0 && standing_under(&self.connection, id)?.is_none() {
