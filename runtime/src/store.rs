@@ -698,7 +698,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Those of the given executions that have ended, are parked (`Err` with the reason) or don't exist.
     fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Ends>>;
 
-    /// Makes a parked or waiting execution due now. `false` if it has ended or is owned.
+    /// Makes a parked or waiting execution due now, its crashes forgotten. `false` if it has ended or is owned.
     fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>>;
 
     /// Open children that `parent` created.

@@ -232,7 +232,7 @@ impl Desk {
             .connection
             .prepare_cached(
                 "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
-                 until_build = NULL WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
+                 until_build = NULL, crashes = 0 WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
         if changed == 0 && standing_under(&self.connection, id)?.is_none() {
