@@ -59,7 +59,7 @@ fn watches(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
         })
     };
     let ears = (0..ears).map(|_| ear(first.clone())).collect();
-    (ears, Box::new(|value| Box::pin(async move { drop(mouth.send(value)) })))
+    (ears, Box::new(|value| Box::pin(async move { mouth.send(value).unwrap_or_default() })))
 }
 
 fn broadcasts(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
