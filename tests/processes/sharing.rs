@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use outlast::store::{End, Filter, Status};
+use outlast::{End, Filter, Status};
 
 use crate::WORKER;
 use crate::functions::held;
@@ -93,7 +93,7 @@ async fn what_three_processes_call_at_once_ends_once() {
     let caller = directory.caller(LIMIT).await;
     let all = caller.executions(Filter { limit: 1000, ..Filter::default() }).await.unwrap();
     assert_eq!(all.len(), EXECUTIONS);
-    assert!(all.iter().all(|one| one.status == Status::Ended(End::Succeeded)));
+    assert!(all.iter().all(|one| one.status() == Status::Ended(End::Succeeded)));
     caller.shutdown().await;
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use outlast::store::{End, Filter, Status};
+use outlast::{End, Filter, Status};
 use outlast::{ErrorKind, Execution, Running};
 use rusqlite::Connection;
 use serde_json::Value as Json;
@@ -19,7 +19,7 @@ pub(crate) const ID: &str = "journey-1";
 pub(crate) async fn executions(running: &Running) -> Vec<Execution> {
     let mut all = Vec::new();
     for summary in running.executions(Filter { limit: 100, ..Filter::default() }).await.unwrap() {
-        match running.execution(summary.id.0).details().await {
+        match running.execution(summary.id().as_str()).details().await {
             Ok(execution) => all.push(execution),
             Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
         }
