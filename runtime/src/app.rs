@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::digest::Digests;
 use crate::duration::IntoDuration;
 use crate::engine::{Engine, RunningScope, States};
 use crate::error::{Error, ErrorKind, Result};
@@ -212,7 +213,7 @@ impl App {
         place::must_be_there(&self.settings.store)?;
         let store = place::open(&self.settings).await?;
         let keys = self.key.as_deref().and_then(|key| Keys::from_text(key).ok());
-        let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys);
+        let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys, Digests::unused());
         engine.start().await?;
         Ok(Running { engine })
     }
@@ -247,7 +248,8 @@ impl App {
             ));
         }
         let store = place::open(&self.settings).await?;
-        Ok((Engine::new(store.clone(), registry, self.settings, self.states, keys), store))
+        let digests = Digests::of_store(&*store, keys.as_ref()).await?;
+        Ok((Engine::new(store.clone(), registry, self.settings, self.states, keys, digests), store))
     }
 }
 

@@ -353,6 +353,7 @@ fn quiet(execution: &Arc<Execution>) {
             unwanted.push(launch);
         }
     }
+    record_drift(execution, &mut state);
     let waiting = std::mem::take(&mut state.waiting);
     let fetch = std::mem::take(&mut state.fetch_again);
     drop(state);
@@ -365,6 +366,22 @@ fn quiet(execution: &Arc<Execution>) {
         inbox::fetch(execution);
     }
     parking::consider(execution);
+}
+
+/// Says once in the record that an operation was matched although its arguments have changed: an arrival under a name
+/// that no signal can have, so that nobody takes it and no poll comes of it.
+fn record_drift(execution: &Arc<Execution>, state: &mut State) {
+    for place in std::mem::take(&mut state.drifted) {
+        let name: Arc<str> = format!(".drift {}", state.describe(place)).into();
+        let said = state.offers.iter().any(|offer| match &offer.what {
+            Offered::Arrival { name: other, .. } => *other == name,
+            Offered::Outcome { .. } | Offered::Recorded(_) | Offered::Cancel { .. } | Offered::Deadline => false,
+        });
+        if !said {
+            let row = RowKind::Arrival { name, payload: state.places[place].arguments.clone() };
+            execution.submit(state, Write::Row { row: row.clone(), from: None }, Pending::Row(row));
+        }
+    }
 }
 
 /// Whether a cancellation came with the claim, the deadline has passed, or the row of either is on its way: nothing

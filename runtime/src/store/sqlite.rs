@@ -110,7 +110,7 @@ pub(crate) struct SqliteStore {
     stop: Arc<Stop>,
     options: SqliteOptions,
     runtime: tokio::runtime::Handle,
-    digest_key: [u8; 16],
+    digest_key: Vec<u8>,
     opened: Boot,
 }
 
@@ -419,8 +419,12 @@ impl Store for SqliteStore {
         Box::pin(self.ask("purge", move |desk| desk.purge(retention, clock.wall(), &clock.boot(), &opened)))
     }
 
-    fn digest_key(&self) -> [u8; 16] {
-        self.digest_key
+    fn digest_key(&self) -> Vec<u8> {
+        self.digest_key.clone()
+    }
+
+    fn keep_digest_key(&self, key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("digest key", move |desk| Ok(schema::set_meta(&desk.connection, "digest_key", &key)?)))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {
