@@ -11,6 +11,8 @@ mod children;
 mod errors;
 #[path = "engine/misplaced.rs"]
 mod misplaced;
+#[path = "engine/panics.rs"]
+mod panics;
 #[path = "engine/steps.rs"]
 mod steps;
 #[path = "engine/time.rs"]

@@ -17,6 +17,7 @@ pub mod encoding;
 mod engine;
 mod error;
 mod function;
+mod panics;
 mod sealing;
 #[cfg(feature = "cli")]
 mod serve;

@@ -235,3 +235,35 @@ async fn a_step_outside_an_execution_is_an_error() {
     assert_eq!(sum(1, 2).plain().await.unwrap(), 6);
     app.shutdown().await;
 }
+
+static LONG_BODIES: Count = Count::new();
+
+#[step]
+async fn long_the_first_time() -> Result<u32> {
+    if LONG_BODIES.add() == 1 {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    Ok(LONG_BODIES.get())
+}
+
+#[durable]
+async fn has_a_long_step() -> Result<u32> {
+    long_the_first_time().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_is_given_up_lets_go_of_what_ran() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = || App::new().store(format!("sqlite://{}", directory.path().join("store.db").display()));
+    let first = app().shutdown_grace("1h").start().await.unwrap();
+    let run = first.scope(async { has_a_long_step().id("long").start().await }).await.unwrap();
+    while LONG_BODIES.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(run);
+    assert!(tokio::time::timeout(Duration::from_millis(50), first.shutdown()).await.is_err());
+    let second = app().start().await.unwrap();
+    let done = tokio::time::timeout(Duration::from_secs(60), second.execution("long").result()).await;
+    assert_eq!(done.expect("another worker takes it over").unwrap(), 2);
+    second.shutdown().await;
+}

@@ -139,8 +139,9 @@ impl Engine {
 
     /// Stops without a word to the store, like a process that is killed.
     pub(crate) fn kill(self: &Arc<Self>) {
-        if !self.draining.swap(true, Ordering::AcqRel) {
-            self.closed.store(true, Ordering::Release);
+        self.draining.store(true, Ordering::Release);
+        // Also what was left of a shutdown that was given up half-way.
+        if !self.closed.swap(true, Ordering::AcqRel) {
             super::running::unregister(self);
             self.abandon_all();
             self.waiters.held().clear();
