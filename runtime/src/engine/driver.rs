@@ -281,9 +281,8 @@ fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
     let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
     let in_span = span.enter();
-    let progress = caught(|| {
-        context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
-    });
+    let progress =
+        caught(|| context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first)));
     let progress = match progress {
         Ok(progress) => progress,
         Err(words) => Progress::Fault(panicked(execution, &words)),
