@@ -7,12 +7,18 @@
 mod basics;
 #[path = "engine/children.rs"]
 mod children;
+#[path = "engine/ends.rs"]
+mod ends;
 #[path = "engine/errors.rs"]
 mod errors;
+#[path = "engine/keeping.rs"]
+mod keeping;
 #[path = "engine/misplaced.rs"]
 mod misplaced;
 #[path = "engine/panics.rs"]
 mod panics;
+#[path = "engine/plain.rs"]
+mod plain;
 #[path = "engine/steps.rs"]
 mod steps;
 #[path = "engine/time.rs"]

@@ -22,7 +22,7 @@ async fn app() -> Running {
 
 /// Until it waits, parked.
 async fn waiting<R: Send + 'static>(run: &outlast::Handle<R>) {
-    use outlast::store::Status;
+    use outlast::Status;
     loop {
         match run.status().await.unwrap() {
             Status::Waiting => return,
@@ -111,7 +111,7 @@ async fn the_whole_data_model_comes_back_live_and_replayed() {
     app.scope(start_all(&mut handles)).await;
     // Each has run its steps and waits, parked, before it is woken.
     loop {
-        let mut filter = outlast::store::Filter { limit: 10_000, ..Default::default() };
+        let mut filter = outlast::Filter { limit: 10_000, ..outlast::Filter::default() };
         filter.status = Some("waiting".to_owned());
         if app.executions(filter).await.unwrap().len() == handles.len() {
             break;

@@ -51,7 +51,7 @@ pub use signal::{Signal, signal};
 pub use sleep::sleep;
 pub use step::{Step, step};
 
-pub(crate) use client::{create, not_found, payload, wait};
+pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;
 pub(crate) use random::id as new_id;
@@ -168,6 +168,10 @@ impl Engine {
         if let Some(old) = old {
             // Claimed again, so the claim before is lost: its bodies end, its root goes.
             old.abandon();
+        }
+        if self.is_draining() {
+            // Claimed while the worker was told to go: what it owns is given back when it leaves.
+            return execution.abandon();
         }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use outlast::ErrorKind;
 use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::WORKER;
-use crate::functions::{breaks, held, payment, waits};
+use crate::functions::{breaks, deadly, held, payment, waits};
 use crate::started::{Directory, LIMIT, Program, until, within};
 
 /// Starts a worker that stops at a point, and kills it there.
@@ -37,8 +38,7 @@ async fn when_one_of_two_is_killed_the_other_goes_on() {
     let run = caller.scope(async { held("one".to_owned()).start().await }).await.unwrap();
     until("the body runs", || directory.ran("one-hold") == [first.pid()]).await;
     let second = worker(&directory);
-    until("the second is there", || std::fs::read_dir(directory.path().join("store.db.workers")).unwrap().count() == 2)
-        .await;
+    directory.registered(2).await;
     let killed = Instant::now();
     first.kill();
     until("the other goes on", || directory.ran("one-hold").len() == 2).await;
@@ -56,8 +56,7 @@ async fn a_worker_that_is_told_to_go_gives_back_at_once() {
     let run = caller.scope(async { held("one".to_owned()).start().await }).await.unwrap();
     until("the body runs", || directory.ran("one-hold") == [first.pid()]).await;
     let second = worker(&directory);
-    until("the second is there", || std::fs::read_dir(directory.path().join("store.db.workers")).unwrap().count() == 2)
-        .await;
+    directory.registered(2).await;
     let told = Instant::now();
     first.send(Signal::TERM);
     until("the other goes on", || directory.ran("one-hold").len() == 2).await;
@@ -158,4 +157,25 @@ async fn what_happens_at_most_once_is_interrupted_by_a_crash_in_the_middle() {
     paid("pay#0:before-commit", "interrupted", 1).await;
     // On record: done.
     paid("pay#0:after-commit", "paid 1", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kills_its_workers_again_and_again_is_parked_until_it_is_resumed() {
+    let directory = Directory::new();
+    let worker = || Program::start(WORKER, "work", directory.path(), &[("MAX_CRASHES", "3")]);
+    let caller = directory.caller(LIMIT).await;
+    let run = caller.scope(async { deadly().id("deadly").start().await }).await.unwrap();
+    for death in 1..=3 {
+        let mut program = worker();
+        until("the worker dies", || program.ended().is_some()).await;
+        assert_eq!(directory.ran("poison").len(), death);
+    }
+    let _survivor = worker();
+    let error = within("it is parked", run.result()).await.unwrap_err();
+    assert_eq!((error.kind(), directory.ran("poison").len()), (ErrorKind::Parked, 3), "{error:?}");
+    directory.tell("antidote");
+    assert!(caller.execution("deadly").resume().await.unwrap());
+    within("it ends", run.result()).await.unwrap();
+    assert_eq!(directory.ran("poison").len(), 4);
+    caller.shutdown().await;
 }

@@ -147,3 +147,15 @@ pub(crate) async fn stroll(label: String) -> Result<String> {
     }
     Ok(label)
 }
+
+#[step]
+async fn poison() -> Result<()> {
+    note("poison")?;
+    if outlast::state::<Effects>().is_told("antidote") { Ok(()) } else { std::process::abort() }
+}
+
+/// Kills every worker that takes it up.
+#[durable]
+pub(crate) async fn deadly() -> Result<()> {
+    poison().await
+}

@@ -94,9 +94,28 @@ async fn tortoise() -> Result<String> {
     Ok("tortoise".to_owned())
 }
 
+/// Neither wins nor loses: it is begun in the `select!` and awaited much later, its outcome on record meanwhile.
+#[step]
+async fn snail() -> Result<String> {
+    noted("ask#0").await;
+    note("snail#0")?;
+    Ok("snail".to_owned())
+}
+
 #[step]
 async fn ask() -> Result<()> {
-    note("ask#0")
+    note("ask#0")?;
+    noted("snail#0").await;
+    // The snail's outcome comes first, as a rule.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    Ok(())
+}
+
+/// Waits until something has run, in this process or another.
+async fn noted(label: &str) {
+    while !outlast::state::<Effects>().has(label) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[durable]
@@ -112,11 +131,14 @@ async fn journey(trip: String) -> Result<Vec<String>> {
     log.push(format!("booked {}", book(&trip).await?));
     let (left, right) = tokio::try_join!(branch("left"), branch("right"))?;
     log.extend([left, right]);
+    let mut snail = snail();
     log.push(tokio::select! {
         fast = hare() => fast?,
         slow = tortoise() => slow?,
+        slowest = &mut snail => slowest?,
     });
     ask().await?;
+    log.push(snail.await?);
     let rating: u8 = outlast::signal("rating").await?;
     log.push(format!("rated {rating}"));
     Ok(log)

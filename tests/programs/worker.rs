@@ -27,6 +27,7 @@ fn app(directory: &Path) -> App {
         .store(format!("sqlite://{}", directory.join("store.db").display()))
         .state(Effects::new(directory))
         .park_after("50ms")
+        .max_crashes(setting("MAX_CRASHES", "20").parse().unwrap_or(20))
         .hang_limit(setting("HANG_LIMIT", "10s").as_str())
         .store_timeout(setting("STORE_TIMEOUT", "60s").as_str())
         .shutdown_grace(setting("GRACE", "10s").as_str())

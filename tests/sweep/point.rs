@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use outlast::Execution;
-use outlast::store::Kind;
+use outlast::Kind;
 
 /// When, in the life of an operation, the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

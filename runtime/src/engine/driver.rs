@@ -85,9 +85,8 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
 
 /// Decodes the arguments, makes the root, polls it for the first time and replays.
 fn start(execution: &Arc<Execution>) {
-    if execution.was_parked
-        && let Some(reason) = inbox::cancellation(execution)
-    {
+    let cancelled = inbox::cancellation(&execution.state.held()).filter(|_| execution.was_parked);
+    if let Some(reason) = cancelled {
         return ending::begin(execution, Ending::Cancelled(reason));
     }
     if let Some(error) = crash_limit(execution) {
@@ -175,8 +174,9 @@ fn committed(execution: &Arc<Execution>, ticket: u64, result: Result<Committed, 
         }
         Pending::End(finished) => {
             state.phase = Phase::Gone;
-            state.abort_all();
+            let unwanted = state.abort_all();
             drop(state);
+            drop(unwanted);
             execution.engine.ended(execution, finished);
             return;
         }
@@ -333,22 +333,30 @@ fn quiet(execution: &Arc<Execution>) {
         // The claim was lost while the root was polled: no body may start, and nobody else has the root.
         Phase::Ending(_) | Phase::Returned | Phase::Ended | Phase::Gone => {
             drop(state);
-            return drop_root(execution.root.held().take());
+            return execution.put_away();
         }
     }
     // rule: bodies start in the order of their places, once every recorded outcome has been offered.
-    let mut starting = std::mem::take(&mut state.starting);
+    let mut starting = Vec::new();
+    if !state.starting.is_empty() && !is_to_end(execution, &state) {
+        starting = std::mem::take(&mut state.starting);
+    }
     starting.sort_by_key(|(place, _)| *place);
+    let mut unwanted = Vec::new();
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
             #[cfg(test)]
             state.probe.started(state.places[place].kind, &state.places[place].key);
             launch.start(execution, &mut state, place);
+        } else {
+            unwanted.push(launch);
         }
     }
     let waiting = std::mem::take(&mut state.waiting);
     let fetch = std::mem::take(&mut state.fetch_again);
     drop(state);
+    // What a body has captured is dropped without the lock.
+    drop(unwanted);
     if !waiting.is_empty() {
         inbox::move_into_record(execution, waiting);
     }
@@ -356,6 +364,17 @@ fn quiet(execution: &Arc<Execution>) {
         inbox::fetch(execution);
     }
     parking::consider(execution);
+}
+
+/// Whether a cancellation came with the claim, the deadline has passed, or the row of either is on its way: nothing
+/// starts for an execution that is about to end.
+fn is_to_end(execution: &Execution, state: &State) -> bool {
+    inbox::cancellation(state).is_some()
+        || execution.deadline.is_some_and(|deadline| deadline <= Stamp::now())
+        || state
+            .pending
+            .values()
+            .any(|pending| matches!(pending, Pending::Row(RowKind::Cancel { .. } | RowKind::Deadline)))
 }
 
 /// What the next offer is.

@@ -72,7 +72,7 @@ pub(crate) enum Ending {
 }
 
 /// The place of an operation, from its call on.
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) key: Key,
@@ -191,7 +191,7 @@ pub(crate) enum Pending {
 }
 
 /// All that changes.
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
@@ -418,11 +418,17 @@ impl Execution {
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.state.held();
         state.phase = Phase::Gone;
-        state.abort_all();
-        let root = self.root.held().take();
+        let unwanted = state.abort_all();
         drop(state);
-        drop_root(root);
+        drop(unwanted);
+        self.put_away();
         self.engine.forget(self);
+    }
+
+    /// Drops the root, if no lane is polling it: destructors run without a lock.
+    pub(crate) fn put_away(&self) {
+        let root = self.root.held().take();
+        drop_root(root);
     }
 }
 
@@ -507,11 +513,14 @@ impl State {
         self.settle(place);
     }
 
-    pub(crate) fn abort_all(&mut self) {
+    /// Ends all that is under way. What hadn't started is given back: what a body has captured is dropped without the
+    /// lock, since its destructor may call an operation.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn abort_all(&mut self) -> Vec<(usize, Launch)> {
         for place in 0..self.places.len() {
             self.abort(place);
         }
-        self.starting.clear();
+        std::mem::take(&mut self.starting)
     }
 
     /// When something of its own is due next.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::execution::{Activity, Execution, Pending, Phase};
+use super::execution::{Activity, Execution, Pending, Phase, State};
 use super::held::Held;
 use super::lane::Event;
 use crate::store::{Message, MessageBody, RowKind, Write};
@@ -77,8 +77,8 @@ pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message
 }
 
 /// The reason of a cancellation among the messages that came with the claim.
-pub(crate) fn cancellation(execution: &Execution) -> Option<String> {
-    execution.state.held().waiting.iter().find_map(|message| match &message.body {
+pub(crate) fn cancellation(state: &State) -> Option<String> {
+    state.waiting.iter().find_map(|message| match &message.body {
         MessageBody::Cancel { reason } => Some(reason.clone()),
         MessageBody::Signal { .. } | MessageBody::Ended { .. } => None,
     })

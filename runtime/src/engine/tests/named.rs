@@ -1,6 +1,7 @@
 //! The shortest function for each way of getting the rule wrong. Each test says in its name what must hold.
 
 mod children;
+mod claims;
 mod foreign;
 mod order;
 mod record;

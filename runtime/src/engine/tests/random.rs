@@ -3,6 +3,7 @@
 //! `OUTLAST_TEST_SEED` gives the programs of an earlier run back (the moments at which tasks get the processor can't be
 //! given back: try a few times). `OUTLAST_RULE_CASES` sets how many programs there are; the long run takes 100,000.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -47,11 +48,15 @@ fn clock() -> u64 {
 fn play_round(seed: u64, cases: u64, rows: &AtomicU64) {
     let worlds = RUNTIME
         .block_on(async { [World::open(Duration::from_secs(60)).await, World::open(Duration::from_millis(1)).await] });
+    let failed = OnceLock::new();
     let failures: Vec<String> = std::thread::scope(|scope| {
         let lanes = (0..LANES.min(cases)).map(|lane| {
-            let worlds = &worlds;
+            let (worlds, failed) = (&worlds, &failed);
             let share = cases / LANES + u64::from(lane < cases % LANES);
-            scope.spawn(move || play(worlds, Dice(seed.wrapping_add(lane)).roll(), share, rows))
+            scope.spawn(move || {
+                let share = Share { lane, seed: Dice(seed.wrapping_add(lane)).roll(), cases: share };
+                play(worlds, share, rows, failed)
+            })
         });
         let lanes: Vec<_> = lanes.collect();
         lanes.into_iter().filter_map(|lane| lane.join().unwrap()).collect()
@@ -64,21 +69,32 @@ fn play_round(seed: u64, cases: u64, rows: &AtomicU64) {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// One thread's share: the failure, if there is one, with the smallest program that shows it.
-fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<String> {
+/// What one thread plays.
+struct Share {
+    lane: u64,
+    seed: u64,
+    cases: u64,
+}
+
+/// Plays a share: the failure, if there is one, with the smallest program that shows it. Once a lane has failed, the
+/// others let it be.
+fn play(worlds: &[World; 2], share: Share, rows: &AtomicU64, failed: &OnceLock<u64>) -> Option<String> {
     let mut bytes = [0; 32];
-    let mut dice = Dice(seed);
+    let mut dice = Dice(share.seed);
     bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&dice.roll().to_le_bytes()));
     let config = Config {
-        cases: u32::try_from(cases).unwrap(),
+        cases: u32::try_from(share.cases).unwrap(),
         // Failures come with their seed; what they teach becomes a named test.
         failure_persistence: None,
-        max_shrink_time: 60_000,
+        max_shrink_time: 30_000,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let cases = (strategy::program(), any::<u64>());
     let played = runner.run(&cases, |(program, chance)| {
+        if failed.get().is_some_and(|lane| *lane != share.lane) {
+            return Ok(());
+        }
         let mut dice = Dice(chance);
         let number = dice.roll() >> 1;
         program::put(number, program);
@@ -94,6 +110,9 @@ fn play(worlds: &[World; 2], seed: u64, cases: u64, rows: &AtomicU64) -> Option<
                 Ok(())
             }
             Err(error) => {
+                if *failed.get_or_init(|| share.lane) != share.lane {
+                    return Ok(());
+                }
                 eprintln!("failed, and now made smaller: {error}");
                 Err(TestCaseError::fail(error))
             }

@@ -75,10 +75,8 @@ impl Desk {
             version: new.version,
             arguments: new.arguments.clone(),
             seed: new.seed,
-            created: self.stamp,
             started: self.stamp,
             deadline: self.deadline(new),
-            parent: new.parent.clone(),
             parked: None,
             crashes: 0,
             record: Vec::new(),
@@ -179,8 +177,8 @@ impl Desk {
     fn take(&mut self, id: ExecutionId, worker: i64) -> Result<Claimed, Failure> {
         let mut take = self.connection.prepare_cached(
             "UPDATE executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, max(created, ?2)), \
-             wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, created, started, \
-             deadline, parent, reason, crashes",
+             wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, \
+             reason, crashes",
         )?;
         let claimed = take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
             Ok(Claimed {
@@ -190,12 +188,10 @@ impl Desk {
                 version: row.get(2)?,
                 arguments: row.get(3)?,
                 seed: row.get::<_, i64>(4)? as u64,
-                created: Stamp(row.get(5)?),
-                started: Stamp(row.get(6)?),
-                deadline: row.get::<_, Option<i64>>(7)?.map(Stamp),
-                parent: row.get::<_, Option<Arc<str>>>(8)?.map(ExecutionId),
-                parked: row.get(9)?,
-                crashes: row.get(10)?,
+                started: Stamp(row.get(5)?),
+                deadline: row.get::<_, Option<i64>>(6)?.map(Stamp),
+                parked: row.get(7)?,
+                crashes: row.get(8)?,
                 record: Vec::new(),
                 attempts: Vec::new(),
                 inbox: Vec::new(),
@@ -230,13 +226,13 @@ impl Desk {
         }
     }
 
-    /// Makes a parked or waiting execution due.
+    /// Makes a parked or waiting execution due. Deaths of workers are counted afresh: someone has seen to it.
     pub(super) fn resume(&mut self, id: &ExecutionId) -> Result<bool, Fault> {
         let changed = self
             .connection
             .prepare_cached(
                 "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
-                 until_build = NULL WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
+                 until_build = NULL, crashes = 0 WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
         if changed == 0 && standing_under(&self.connection, id)?.is_none() {

@@ -216,8 +216,7 @@ const REFUSED: &[(u64, &str)] = &[
 fn check_file_system(path: &Path) -> Result<()> {
     let directory = path.parent().unwrap_or(path);
     let Ok(found) = rustix::fs::statfs(directory) else { return Ok(()) };
-    // The type of the number differs between machines.
-    #[allow(clippy::unnecessary_cast)]
+    #[allow(clippy::unnecessary_cast, reason = "the type of the number differs between machines")]
     let magic = (found.f_type as u64) & 0xFFFF_FFFF;
     match refused(magic) {
         Some(name) => Err(unsupported(path, &format!("{name} can't lock files or map shared memory reliably"))),

@@ -59,14 +59,7 @@ fn watches(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
         })
     };
     let ears = (0..ears).map(|_| ear(first.clone())).collect();
-    (
-        ears,
-        Box::new(|value| {
-            Box::pin(async move {
-                let _ = mouth.send(value);
-            })
-        }),
-    )
+    (ears, Box::new(|value| Box::pin(async move { mouth.send(value).unwrap_or_default() })))
 }
 
 fn broadcasts(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
@@ -75,14 +68,7 @@ fn broadcasts(ears: usize) -> (Vec<Ear<'static>>, Mouth) {
         Box::pin(async move { ear.recv().await.unwrap_or(6_002) })
     };
     let ears = (0..ears).map(|_| ear(mouth.subscribe())).collect();
-    (
-        ears,
-        Box::new(|value| {
-            Box::pin(async move {
-                let _ = mouth.send(value);
-            })
-        }),
-    )
+    (ears, Box::new(|value| Box::pin(async move { drop(mouth.send(value)) })))
 }
 
 /// One each: a permit is kept for who comes later.

@@ -153,7 +153,7 @@ async fn stamps_stand_while_the_clock_goes_backward() {
     let first = case.must(&claimed, step("one", 1)).await.unwrap().stamp;
     clock.jump(-5 * DAY);
     assert_eq!(case.must(&claimed, step("two", 2)).await.unwrap().stamp, first);
-    assert!(case.owned("b").await.unwrap().created >= first, "a handle's commits don't go backward");
+    assert!(case.owned("b").await.unwrap().started >= first, "a handle's commits don't go backward");
     case.must(&claimed, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
     case.store.close().await;
     // A new handle has only the record to go by.
