@@ -6,7 +6,6 @@
 //!
 //! Each sentence of the rule is a line here, named by a comment `rule: …`; the tests take each out in turn.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -27,6 +26,7 @@ use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
 use crate::function::outcome::{Produced, Root};
+use crate::panics::caught;
 use crate::store::{Committed, Outcome, Refused, RowKind, Stamp, Value, Write};
 
 /// A stage in the end of a cancelled execution.
@@ -122,19 +122,19 @@ fn crash_limit(execution: &Arc<Execution>) -> Option<Error> {
 fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
     let arguments = std::mem::take(&mut *execution.arguments.held());
     let function = execution.function;
-    let made = catch_unwind(AssertUnwindSafe(|| {
+    let made = caught(|| {
         context::within(Context::Execution(execution.clone()), || {
             let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
             let mut input = Input::from_record(&arguments, &function.secret, open)?;
             (function.start)(&mut input)
         })
-    }));
+    });
     match made {
         Ok(Ok(root)) => Ok(root),
         Ok(Err(error)) => Err(error
             .context(format!("`{}` can't be started with its recorded arguments", function.name))
             .with_kind(ErrorKind::Diverged)),
-        Err(panic) => Err(panicked(execution, &*panic)),
+        Err(words) => Err(panicked(execution, &words)),
     }
 }
 
@@ -281,12 +281,11 @@ fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
     let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
     let in_span = span.enter();
-    let progress = catch_unwind(AssertUnwindSafe(|| {
-        context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
-    }));
+    let progress =
+        caught(|| context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first)));
     let progress = match progress {
         Ok(progress) => progress,
-        Err(panic) => Progress::Fault(panicked(execution, &*panic)),
+        Err(words) => Progress::Fault(panicked(execution, &words)),
     };
     drop(in_span);
     match progress {
@@ -297,7 +296,7 @@ fn run(execution: &Arc<Execution>, first: bool) {
         Progress::Returned(produced) => {
             // The function has returned: what its future still holds is dropped as the function left it.
             context::within(Context::Execution(execution.clone()), || {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(root)));
+                let _ = caught(|| drop(root));
             });
             ending::returned(execution, produced);
         }
@@ -312,9 +311,9 @@ fn run(execution: &Arc<Execution>, first: bool) {
     }
 }
 
-fn panicked(execution: &Execution, panic: &(dyn std::any::Any + Send)) -> Error {
+fn panicked(execution: &Execution, words: &str) -> Error {
     let function = execution.function;
-    let words = if Sealed::from(function.secret).any { "•••" } else { super::body::panic_message(panic) };
+    let words = if Sealed::from(function.secret).any { "•••" } else { words };
     Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", function.name))
 }
 

@@ -80,6 +80,14 @@ impl Shared {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
+    /// The error of a file that the last group found damaged.
+    fn damage(&self) -> Result<()> {
+        match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(failure @ Failure::Damaged(_)) => Err(failure.error(&self.file)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The error for a caller whose limit has passed.
     fn late(&self, limit: Duration) -> Error {
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -380,7 +388,11 @@ impl Store for SqliteStore {
 
     fn wakeups(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Wakeups>> {
         let now = self.options.clock.wall();
-        Box::pin(self.read(move |connection| Ok(reads::wakeups(connection, &request, now)?)))
+        Box::pin(async move {
+            // What can be read of a file that is damaged elsewhere leads nowhere: nothing more gets into it.
+            self.shared.damage()?;
+            self.read(move |connection| Ok(reads::wakeups(connection, &request, now)?)).await
+        })
     }
 
     fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Vec<(ExecutionId, Result<Finished>)>>> {
