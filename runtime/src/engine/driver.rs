@@ -337,8 +337,6 @@ fn quiet(execution: &Arc<Execution>) {
     starting.sort_by_key(|(place, _)| *place);
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
-            #[cfg(test)]
-            state.probe.started(state.places[place].kind, &state.places[place].key);
             launch.start(execution, &mut state, place);
         }
     }
