@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -96,8 +97,19 @@ impl Shop {
     }
 }
 
+/// Runs to the end; what hangs is killed, and has no exit code.
 fn said(command: &mut Command) -> Said {
-    let output = command.output().unwrap();
+    let child = command.spawn().unwrap();
+    let id = child.id().to_string();
+    let (ended, end) = mpsc::channel::<()>();
+    let watch = std::thread::spawn(move || {
+        if end.recv_timeout(PATIENCE * 2) == Err(RecvTimeoutError::Timeout) {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    watch.join().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Said { status: output.status, out: text(output.stdout), err: text(output.stderr) }
 }
@@ -181,6 +193,17 @@ fn a_call_runs_here_and_prints_its_result() {
     let json = shop.run(&["call", "double", "3", "--id", "d-2", "--json"]).json();
     let expected = json!({ "id": "d-2", "function": "double", "status": "succeeded", "result": 6, "error": null });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn a_later_call_starts_later() {
+    let shop = Shop::new();
+    let begun = Instant::now();
+    assert_eq!(shop.run(&["call", "double", "21", "--after", "600ms", "--id", "d-1"]).ok(), "42\n");
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    let json = shop.run(&["show", "d-1", "--json"]).json();
+    let waited = json["started_ms"].as_i64().unwrap() - json["created_ms"].as_i64().unwrap();
+    assert!(waited >= 500, "{json:#}");
 }
 
 #[test]
@@ -611,7 +634,12 @@ fn logs_tell_each_event_once() {
 fn followed_logs_go_on_as_things_happen() {
     let shop = Shop::new();
     shop.run(&["call", "double", "2", "--id", "d-1"]).ok();
-    let follow = shop.start(&["logs", "-f"]);
+    let mut follow = shop.start(&["logs", "-f"]);
+    let mut lines = BufReader::new(follow.child.stdout.take().unwrap());
+    let mut told = String::new();
+    while !told.contains("succeeded") {
+        assert!(lines.read_line(&mut told).unwrap() > 0, "{told}");
+    }
     shop.run(&["call", "checkout", ORDER, "--id", "o-1", "--detach"]).ok();
     let mut one = shop.start(&["logs", "-f", "o-1", "--json"]);
     let mut serve = shop.start(&["serve"]);
@@ -631,10 +659,10 @@ fn followed_logs_go_on_as_things_happen() {
     // Following all ends cleanly with Ctrl-C, and has told each event once.
     std::thread::sleep(Duration::from_millis(1_500));
     follow.signal("INT");
-    let said = follow.said();
-    let lines = said.ok();
-    let of = |id: &str| lines.lines().filter(|line| line.contains(&format!("  {id}  "))).count();
-    assert_eq!((of("d-1"), of("o-1")), (3, 6), "{lines}");
+    assert!(follow.ends().success());
+    lines.read_to_string(&mut told).unwrap();
+    let of = |id: &str| told.lines().filter(|line| line.contains(&format!("  {id}  "))).count();
+    assert_eq!((of("d-1"), of("o-1")), (3, 6), "{told}");
 }
 
 #[test]

@@ -7,10 +7,16 @@
 mod basics;
 #[path = "engine/children.rs"]
 mod children;
+#[path = "engine/ends.rs"]
+mod ends;
 #[path = "engine/errors.rs"]
 mod errors;
+#[path = "engine/keeping.rs"]
+mod keeping;
 #[path = "engine/misplaced.rs"]
 mod misplaced;
+#[path = "engine/plain.rs"]
+mod plain;
 #[path = "engine/steps.rs"]
 mod steps;
 #[path = "engine/time.rs"]
@@ -48,9 +54,9 @@ impl Count {
 /// Waits until an execution has this status; a minute is for ever.
 async fn until(app: &Running, id: &str, status: &str) -> outlast::Execution {
     for _ in 0..6_000 {
-        let details = app.execution(id).details().await.unwrap();
-        if details.status().name() == status {
-            return details;
+        match app.execution(id).details().await {
+            Ok(details) if details.status().name() == status => return details,
+            _ => {}
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

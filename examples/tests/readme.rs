@@ -108,3 +108,29 @@ fn the_shop_is_thirty_lines_of_code() {
     let code = block.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     assert!(code.count() <= 32);
 }
+
+/// The promises' tests stand in the table by name.
+#[test]
+fn each_promise_names_a_test_that_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let table = readme.split("## What it promises").nth(1).unwrap().split("**Not promised**").next().unwrap();
+    let mut names = 0;
+    for row in table.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        let name = row.trim_end_matches(" |").rsplit('|').next().unwrap().trim().trim_matches('`');
+        assert!(is_test(&root.join("tests"), name) || is_test(&root.join("examples/tests"), name), "{name}");
+        names += 1;
+    }
+    assert!(names >= 6, "the table has shrunk to {names} rows");
+}
+
+fn is_test(folder: &Path, name: &str) -> bool {
+    fs::read_dir(folder).unwrap().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return is_test(&path, name);
+        }
+        path.extension().is_some_and(|ending| ending == "rs")
+            && fs::read_to_string(&path).unwrap().contains(&format!("fn {name}("))
+    })
+}

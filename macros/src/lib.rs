@@ -98,7 +98,7 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
     step::expand(options.into(), item.into()).into()
 }
 
-/// A step that runs in the store: its writes, its published messages and its record commit together, exactly once.
+/// A step that runs in the store: its writes and its record commit together, exactly once.
 ///
 /// ```
 /// use outlast::prelude::*;
@@ -107,7 +107,7 @@ pub fn step(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # async fn write(order: &Order) -> Result<()> { drop(order.id.clone()); Ok(()) }
 /// #[transaction(name = "orders.reserve")]
 /// async fn reserve(order: &Order) -> Result<()> {
-///     write(order).await?; // reads, writes and publishes: all of it, or nothing
+///     write(order).await?; // reads and writes: all of it, or nothing
 ///     Ok(())
 /// }
 /// ```

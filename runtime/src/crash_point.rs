@@ -1,14 +1,22 @@
-//! Named places at which a test lets a process die: `OUTLAST_CRASH_POINT` names one.
+//! Named points at which a test stops this process, so that it can be killed exactly there. Never in production: the
+//! room is behind the feature `crash-points`.
 //!
-//! Only in builds with the feature `crash-points`. The names are `LABEL:before-commit` and `LABEL:after-commit`, where the
-//! label says the write: `NAME#ORDINAL` for an operation's outcome, `arrival NAME`, `cancel`, `deadline` for other rows,
-//! `attempt NAME#ORDINAL`, `end`, `release`, `park`; `create`, `claim`, `inbox signal` (`cancel`, `ended`), `resume`,
-//! `register`, `leave`, `sweep`, `data`, `purge` for requests.
+//! `OUTLAST_CRASH_POINT` names the point. Who reaches it first writes its process id into `OUTLAST_CRASH_FILE` and waits
+//! to be killed; processes that come later pass. A file of that name with `.go` behind it lets it go on.
+//! `OUTLAST_CRASH_LOG` gets a line for every point that is reached.
+//!
+//! The names: `NAME#N:before-body` and `:after-body` for the bodies of steps (before alone for transactions), where `N`
+//! counts the calls of that kind and name; `LABEL:before-commit` and `:after-commit` for whatever the store's writer
+//! commits, before the answer leaves. The label is `NAME#N` for an operation's outcome, `arrival NAME`, `cancel` and
+//! `deadline` for other rows, `attempt NAME#N` (`N` counts those of equal arguments), `create FUNCTION`,
+//! `claim FUNCTION`, `end FUNCTION`, `release FUNCTION`, `park FUNCTION`, `inbox signal NAME`, `inbox cancel`, `register`,
+//! `sweep`, `leave`, `resume`, `watch`, `data`, `purge`.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 struct Settings {
     point: Option<String>,
@@ -26,8 +34,12 @@ fn settings() -> &'static Settings {
     })
 }
 
-/// A place was reached. If it is the one that is asked for, says so in `OUTLAST_CRASH_FILE` and waits to be killed; in any
-/// case adds a line to `OUTLAST_CRASH_LOG`.
+/// Whether anyone asks for points: their names needn't be made if not.
+pub(crate) fn is_armed() -> bool {
+    settings().point.is_some() || settings().log.is_some()
+}
+
+/// A point is reached: noted, and the thread stops here if it is the one that was asked for.
 pub(crate) fn reach(point: &str) {
     let settings = settings();
     if let Some(log) = &settings.log
@@ -38,13 +50,15 @@ pub(crate) fn reach(point: &str) {
     if settings.point.as_deref() != Some(point) {
         return;
     }
-    if let Some(file) = &settings.file
-        && let Err(error) = announce(Path::new(file), point)
-    {
-        tracing::error!(%error, file, "the crash point can't be announced");
+    match settings.file.as_deref().map(|file| announce(Path::new(file))) {
+        // Another process, or an earlier thread of this one, has stopped here.
+        Some(Err(error)) if error.kind() == ErrorKind::AlreadyExists => return,
+        Some(Err(error)) => tracing::error!(%error, "the crash point can't be announced"),
+        Some(Ok(())) | None => {}
     }
-    loop {
-        std::thread::park();
+    let go = settings.file.as_deref().map(|file| format!("{file}.go"));
+    while !go.as_deref().is_some_and(|go| Path::new(go).exists()) {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -52,8 +66,11 @@ fn append(log: &Path, point: &str) -> std::io::Result<()> {
     OpenOptions::new().create(true).append(true).open(log)?.write_all(format!("{point}\n").as_bytes())
 }
 
-fn announce(file: &Path, point: &str) -> std::io::Result<()> {
-    let mut file = File::create(file)?;
-    file.write_all(point.as_bytes())?;
-    file.sync_all()
+fn announce(file: &Path) -> std::io::Result<()> {
+    // Created at once whole: who waits for the name may read it.
+    let made = file.with_extension(std::process::id().to_string());
+    let mut written = File::create(&made)?;
+    written.write_all(std::process::id().to_string().as_bytes())?;
+    written.sync_all()?;
+    std::fs::hard_link(made, file)
 }

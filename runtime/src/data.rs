@@ -21,7 +21,7 @@ pub(crate) mod update;
 
 /// An operation on a collection, as a store gets it. Names and documents have been checked by the caller's side.
 #[derive(Debug, Clone)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// Adds a document; its `_id` is in it.
     InsertOne {
         /// The collection.
@@ -81,7 +81,7 @@ impl Operation {
     }
 
     /// Whether it changes nothing.
-    pub fn is_read(&self) -> bool {
+    pub(crate) fn is_read(&self) -> bool {
         match self {
             Self::FindOne { .. } | Self::Find { .. } => true,
             Self::InsertOne { .. } | Self::UpdateOne { .. } | Self::DeleteOne { .. } => false,
@@ -91,7 +91,7 @@ impl Operation {
 
 /// What an operation gave.
 #[derive(Debug, Clone)]
-pub enum Reply {
+pub(crate) enum Reply {
     /// The `_id` of the new document.
     Inserted(Bson),
     /// The document found.
@@ -110,7 +110,7 @@ pub enum Reply {
 }
 
 /// The way from a transaction's body to the store that runs it.
-pub trait Access: Send + Sync {
+pub(crate) trait Access: Send + Sync {
     /// Runs an operation inside the transaction. On a store that runs bodies on its own thread the future is ready.
     fn data(&self, operation: Operation) -> BoxFuture<'static, Result<Reply>>;
 }

@@ -2,8 +2,9 @@
 //! whole serde data model, the order of a map's entries included. `docs/record-encoding.md` describes the bytes.
 //!
 //! Reading order: `form` (tags and lengths), `write`, `read`; `canonical` for digests and comparisons; then `view` and
-//! `difference` for people, `list` for arguments. What comes out is what went in, bit for bit, or an error that names the place inside the value. Nothing
-//! here knows the store or the engine, and no message holds a value's content: it may be secret.
+//! `difference` for people, `list` for arguments. What comes out is what went in, bit for bit, or an error that names the
+//! place inside the value. Nothing here knows the store or the engine, and no message holds a value's content: it may be
+//! secret.
 
 use std::borrow::Cow;
 
@@ -21,36 +22,24 @@ mod tests;
 mod view;
 mod write;
 
-pub use list::{MapWriter, as_sealed, entries, none, sealed};
-pub use path::EncodingError;
+pub(crate) use list::{MapWriter, as_sealed, entries, none, sealed};
+pub(crate) use path::EncodingError;
 
-/// Encodes a value as it is written: a map's entries keep their order. Equal values share their [`canonical`] form.
-///
-/// ```
-/// use outlast::encoding;
-/// let bytes = encoding::encode(&(1u8, Some("two")))?;
-/// assert_eq!(encoding::decode::<(u8, Option<String>)>(&bytes)?, (1, Some("two".to_owned())));
-/// # Ok::<(), encoding::EncodingError>(())
-/// ```
+/// Encodes a value as it is written: a map's entries keep their order. Equal values share their `canonical` form.
 ///
 /// # Errors
 /// What a type's `Serialize` refuses, a map with two equal keys, and more than 128 levels.
-pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
     let mut out = Vec::with_capacity(64);
     write::append(value, &mut out)?;
     Ok(out)
-}
-
-/// Encodes onto the end of a buffer. On an error the buffer is as it was.
-pub fn encode_into<T: Serialize + ?Sized>(value: &T, into: &mut Vec<u8>) -> Result<(), EncodingError> {
-    write::append(value, into)
 }
 
 /// Decodes a value; every byte must belong to it.
 ///
 /// # Errors
 /// Damaged bytes, a sealed value, and what doesn't fit the type, with the path.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EncodingError> {
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EncodingError> {
     read::whole(bytes)
 }
 
@@ -58,25 +47,16 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EncodingError> {
 /// sorted by the bytes of their keys. What is digested and compared, never what is recorded. Costs one look over the
 /// bytes where they are in order already, as those without maps are. Sealed values stay as they are.
 ///
-/// ```
-/// use outlast::encoding;
-/// let sort = encoding::encode(&bson::doc! { "z": 1, "a": -1 })?;
-/// let other = encoding::encode(&bson::doc! { "a": -1, "z": 1 })?;
-/// assert_ne!(sort, other);
-/// assert_eq!(encoding::canonical(&sort)?, encoding::canonical(&other)?);
-/// # Ok::<(), encoding::EncodingError>(())
-/// ```
-///
 /// # Errors
 /// Damaged bytes.
-pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EncodingError> {
+pub(crate) fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EncodingError> {
     canonical::of(bytes)
 }
 
 /// Checks that a value comes back as it went in: decodes its bytes and encodes that again. A map's entries may come in
 /// another order. `order_matters`: whether sequences whose elements come in another order differ (arguments: yes, they
 /// are digested; results: no).
-pub fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool) -> Result<(), EncodingError> {
+pub(crate) fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool) -> Result<(), EncodingError> {
     let value = decode::<T>(bytes).map_err(|error| error.saying("doesn't come back: "))?;
     let mut again = Vec::with_capacity(bytes.len());
     write::append(&value, &mut again).map_err(|error| error.saying("can't be recorded again once it is read: "))?;
@@ -90,13 +70,13 @@ pub fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool)
 }
 
 /// The JSON view of encoded bytes, for people.
-pub fn view(bytes: &[u8]) -> Result<serde_json::Value, EncodingError> {
+pub(crate) fn view(bytes: &[u8]) -> Result<serde_json::Value, EncodingError> {
     view::whole(bytes)
 }
 
 /// Where two encoded values differ first: the path, and both sides as JSON. The order of a map's entries makes no
 /// difference. Bytes that can't be read differ as a whole.
-pub fn difference(left: &[u8], right: &[u8]) -> Option<(String, serde_json::Value, serde_json::Value)> {
+pub(crate) fn difference(left: &[u8], right: &[u8]) -> Option<(String, serde_json::Value, serde_json::Value)> {
     let found = || {
         let (left, right) = (canonical(left)?, canonical(right)?);
         Ok::<_, EncodingError>(difference::find(&left, &right, true)?.map(|found| found.shown()))

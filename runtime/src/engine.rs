@@ -51,7 +51,7 @@ pub use signal::{Signal, signal};
 pub use sleep::sleep;
 pub use step::{Step, step};
 
-pub(crate) use client::{create, not_found, payload, wait};
+pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;
 pub(crate) use random::id as new_id;
@@ -90,7 +90,8 @@ pub(crate) struct Engine {
     live: Mutex<HashMap<ExecutionId, Arc<Execution>>>,
     worker: Mutex<Option<WorkerId>>,
     waiters: Mutex<Waiters>,
-    look_for_ends: Arc<Notify>,
+    /// A caller has begun to wait, or there is room: not only what changes is worth a look.
+    look_again: Arc<Notify>,
     next_lane: AtomicUsize,
     draining: AtomicBool,
     closed: AtomicBool,
@@ -136,7 +137,7 @@ impl Engine {
             live: Mutex::default(),
             worker: Mutex::default(),
             waiters: Mutex::default(),
-            look_for_ends: Arc::default(),
+            look_again: Arc::default(),
             next_lane: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -168,6 +169,10 @@ impl Engine {
             // Claimed again, so the claim before is lost: its bodies end, its root goes.
             old.abandon();
         }
+        if self.is_draining() {
+            // Claimed while the worker was told to go: what it owns is given back when it leaves.
+            return execution.abandon();
+        }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);
     }
@@ -179,10 +184,14 @@ impl Engine {
         }
     }
 
-    /// An execution has left this worker unfinished: callers look for its end in the store from now on.
+    /// An execution has left this worker unfinished: callers look for its end in the store from now on, and there is
+    /// room for another.
     pub(crate) fn forget(&self, execution: &Arc<Execution>) {
+        let was_full = !self.has_room();
         self.take_off(execution);
-        self.look_for_ends.notify_one();
+        if was_full || !self.waiters.held().is_empty() {
+            self.look_again.notify_one();
+        }
     }
 
     /// An execution has ended here: its waiting callers are told. It is taken off first, so that a caller that comes

@@ -1,19 +1,78 @@
-//! Async functions that outlast their container.
+//! Async functions that outlast their container: durable execution as a library.
+//!
+//! Put [`#[durable]`](macro@durable) on a plain `async fn`, and each call of it goes on after its last finished
+//! [`#[step]`](macro@step), whatever stops the process: a crash, a deployment, `kill -9`, a power cut. There is no server:
+//! your binary, and one file.
+//!
+//! ```standalone_crate
+//! use outlast::prelude::*;
+//!
+//! /// Goes on after its last finished step, whatever kills the process.
+//! #[durable]
+//! async fn checkout(order: u64, cents: i64) -> Result<String> {
+//!     let charge = charge(&order, cents).await?; // recorded once, replayed ever after
+//!     outlast::sleep("20ms").await?; // "20 days" would hold no process either
+//!     Ok(format!("order {order}: {charge}"))
+//! }
+//!
+//! #[step(retry(max_attempts = 5), timeout = "10s")]
+//! async fn charge(order: &u64, cents: i64) -> Result<String> {
+//!     // The key is the same over retries and crashes: for the header that payment providers ask for.
+//!     let key = outlast::idempotency_key();
+//!     Ok(format!("{cents} cents, charged once as {} characters", key.len()))
+//! }
+//!
+//! # fn main() -> Result<()> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let app = App::new().store("memory:").start().await?; // `from_env()` in a program: one file, `outlast.db`
+//! let receipt = checkout(42, 990).id("order-42").await?; // the id makes the call idempotent
+//! assert_eq!(receipt, "order 42: 990 cents, charged once as 32 characters");
+//! assert_eq!(checkout(42, 990).id("order-42").await?, receipt);
+//! app.shutdown().await;
+//! # Ok(()) }) }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! | --- | --- |
+//! | the attributes and their options | [`durable`](macro@durable), [`step`](macro@step), [`transaction`](macro@transaction), [`main`](macro@main) |
+//! | calls: ids, deadlines, starting later, handles | [`Call`], [`Handle`] |
+//! | what a durable function may await | other durable functions, steps, transactions, [`sleep`], [`signal`], [`step()`], single operations on a [`collection`], and any combinator over them |
+//! | time and chance in a durable function | [`now`], [`random`], [`uuid()`] |
+//! | in a step | [`idempotency_key`], [`state()`] |
+//! | errors, retries, your own error types | [`Error`], [`ErrorKind`], [`ResultExt`] |
+//! | settings, start and shutdown, executions by id | [`App`], [`Running`], [`AnyHandle`], [`Execution`] |
+//! | `tokio::select!` in helper functions | [`select!`] |
+//!
+//! Anything else that waits (a socket, a timer of tokio's, a lock, a spawned task) belongs in a step: a durable function
+//! that awaits it is parked with an error of kind [`ErrorKind::NotDurable`], as far as that can be seen. A `collection` in
+//! a task that a durable function spawns can't be told apart from one in any other program: it is plain, unrecorded
+//! access.
+//!
+//! # Features
+//!
+//! A feature chooses a room, never behaviour inside one. A store whose feature is off is refused at the start, by name.
+//!
+//! | feature | default | what it brings |
+//! | --- | --- | --- |
+//! | `sqlite` | yes | the embedded store: one SQLite file, or `memory:` for tests |
+//! | `cli` | yes | [`App::run`]: the command line of a binary with [`#[outlast::main]`](macro@main) |
+//! | `crash-points` | no | named points at which a test can kill a process; never in production |
 
 #![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "most of the engine waits for a store"))]
 
-// The attributes name this crate by its name, in its own tests too.
-#[allow(unused_extern_crates)]
+#[allow(unused_extern_crates, reason = "the attributes name this crate by its name, in its own tests too")]
 extern crate self as outlast;
 
 mod app;
 #[cfg(feature = "crash-points")]
 pub(crate) mod crash_point;
-pub mod data;
+mod data;
 mod digest;
 mod duration;
-#[doc(hidden)]
-pub mod encoding;
+mod encoding;
 mod engine;
 mod error;
 mod function;
@@ -21,7 +80,7 @@ mod sealing;
 #[cfg(feature = "cli")]
 mod serve;
 mod settings;
-pub mod store;
+mod store;
 
 #[doc(hidden)]
 pub use function::private as __private;
@@ -34,6 +93,7 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind, Result, ResultExt};
 pub use outlast_macros::{durable, main, step, transaction};
+pub use store::{End, ExecutionId, Filter, Kind, Status, Summary};
 
 /// Waits for the first of several futures, looking at them in written order: for helper functions of durable ones,
 /// where a draw would send a replay another way. Takes what `tokio::select!` takes.

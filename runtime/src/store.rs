@@ -22,18 +22,31 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-#[cfg(any(test, feature = "crash-points"))]
-pub mod conformance;
+#[cfg(test)]
+mod conformance;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
 /// A future that is chosen at run time.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// The id of an execution: given by the caller (its idempotency key) or made by outlast (ascending in time).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct ExecutionId(pub Arc<str>);
+pub struct ExecutionId(pub(crate) Arc<str>);
+
+impl ExecutionId {
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ExecutionId {
+    fn from(id: &str) -> Self {
+        Self(id.into())
+    }
+}
 
 impl From<String> for ExecutionId {
     fn from(id: String) -> Self {
@@ -61,11 +74,11 @@ impl fmt::Display for ExecutionId {
 
 /// A worker's registration: a random name that is never used again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WorkerId(pub Arc<str>);
+pub(crate) struct WorkerId(pub(crate) Arc<str>);
 
 /// The number of a claim; rises by one with every claim of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Epoch(pub u64);
+pub(crate) struct Epoch(pub(crate) u64);
 
 /// Milliseconds since 1970, as the store's writer stamps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -88,17 +101,17 @@ impl Stamp {
 
 /// A keyed digest of 128 bits (see `crate::digest`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest(pub [u8; 16]);
+pub(crate) struct Digest(pub(crate) [u8; 16]);
 
 /// The key of an operation: its name, the digest of its arguments, and its ordinal among the operations of both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     /// The name, such as `charge`; operations of outlast's own start with a dot, such as `.sleep`.
-    pub name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The digest of the arguments in canonical form.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// How many operations of this name and digest were called before.
-    pub ordinal: u32,
+    pub(crate) ordinal: u32,
 }
 
 /// What an operation is. The numbers are the form on disk and never change.
@@ -112,7 +125,7 @@ pub enum Kind {
     Transaction = 2,
     /// A sleep that ended.
     Sleep = 3,
-    /// A wait for a signal that timed out (a signal that came is an [`RowKind::Arrival`]).
+    /// A wait for a signal that timed out (one that came is no outcome of an operation).
     Signal = 4,
     /// The end of a child execution.
     Child = 5,
@@ -181,26 +194,26 @@ impl Value {
 
 /// The outcome of an operation, on its way into the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// What the operation is.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Which operation it is.
-    pub key: Key,
+    pub(crate) key: Key,
     /// Its ordinal among all operations of its kind and name, whatever their arguments (drift is matched by it).
-    pub name_ordinal: u32,
+    pub(crate) name_ordinal: u32,
     /// The arguments, for people (and for `undo`); already encrypted where they are secret.
-    pub arguments: Vec<u8>,
+    pub(crate) arguments: Vec<u8>,
     /// What it gave; already encrypted where it is secret.
-    pub value: Value,
+    pub(crate) value: Value,
     /// How many attempts it took; 0 where the word has no meaning.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
     /// The build that writes the row.
-    pub build: u64,
+    pub(crate) build: u64,
 }
 
 /// One row of a record.
 #[derive(Debug, Clone, PartialEq)]
-pub enum RowKind {
+pub(crate) enum RowKind {
     /// An operation's outcome.
     Outcome(Outcome),
     /// A signal that arrived; no row says who took it.
@@ -221,13 +234,13 @@ pub enum RowKind {
 
 /// A row as it stands in the record.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its place in the record, from 0, without a gap.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// When it was committed; never below the row before.
-    pub stamp: Stamp,
+    pub(crate) stamp: Stamp,
     /// What it says.
-    pub kind: RowKind,
+    pub(crate) kind: RowKind,
 }
 
 /// How an execution ended.
@@ -276,43 +289,43 @@ impl Status {
 
 /// A call on its way into the store.
 #[derive(Debug, Clone)]
-pub struct NewExecution {
+pub(crate) struct NewExecution {
     /// The id; creating it again is how calls are made idempotent.
-    pub id: ExecutionId,
+    pub(crate) id: ExecutionId,
     /// The function's name in the record.
-    pub function: Arc<str>,
+    pub(crate) function: Arc<str>,
     /// The function's version.
-    pub version: u32,
+    pub(crate) version: u32,
     /// The arguments in canonical form, encrypted where they are secret.
-    pub arguments: Vec<u8>,
+    pub(crate) arguments: Vec<u8>,
     /// The digest of function, version left out, and the plain arguments: what a second call must match.
-    pub digest: Digest,
+    pub(crate) digest: Digest,
     /// Not to be claimed before; also where its clock starts.
-    pub not_before: Option<Stamp>,
+    pub(crate) not_before: Option<Stamp>,
     /// How long it may take from its creation, or from `not_before`; recorded as an absolute deadline.
-    pub timeout: Option<Duration>,
+    pub(crate) timeout: Option<Duration>,
     /// The execution that creates it, whose cancellation reaches it.
-    pub parent: Option<ExecutionId>,
+    pub(crate) parent: Option<ExecutionId>,
     /// Where its end is to be announced: a message of this id into that execution's inbox, in the transaction that ends it.
-    pub watcher: Option<Watcher>,
+    pub(crate) watcher: Option<Watcher>,
     /// The seed of its `random()` and `uuid()`.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// The worker that takes it at once (epoch 1), if any: only for executions that are due.
-    pub claim_for: Option<WorkerId>,
+    pub(crate) claim_for: Option<WorkerId>,
 }
 
 /// An execution that wants to hear of another's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watcher {
+pub(crate) struct Watcher {
     /// Whose inbox the message goes to.
-    pub execution: ExecutionId,
+    pub(crate) execution: ExecutionId,
     /// The message's id, unique in that inbox.
-    pub message: Arc<str>,
+    pub(crate) message: Arc<str>,
 }
 
 /// What became of a creation.
 #[derive(Debug, Clone)]
-pub enum Created {
+pub(crate) enum Created {
     /// It is new; with the claim where one was asked for.
     New(Option<Box<Claimed>>),
     /// It was there, with the same digest, and hasn't ended. A watcher has been added.
@@ -330,81 +343,77 @@ pub enum Created {
 
 /// The end of an execution, as callers get it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// How it ended.
-    pub end: End,
+    pub(crate) end: End,
     /// What it gave.
-    pub value: Value,
+    pub(crate) value: Value,
 }
 
 /// Executions with their ends; those that are parked, or don't exist, with the error that says so.
-pub type Ends = Vec<(ExecutionId, Result<Finished>)>;
+pub(crate) type Ends = Vec<(ExecutionId, Result<Finished>)>;
 
 /// What a worker gets with a claim: all that is needed to go on.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub(crate) struct Claimed {
     /// Which execution.
-    pub id: ExecutionId,
+    pub(crate) id: ExecutionId,
     /// The claim's number.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The function's name.
-    pub function: Arc<str>,
+    pub(crate) function: Arc<str>,
     /// The function's version.
-    pub version: u32,
+    pub(crate) version: u32,
     /// The arguments as they were created.
-    pub arguments: Vec<u8>,
+    pub(crate) arguments: Vec<u8>,
     /// The seed.
-    pub seed: u64,
-    /// When it was created.
-    pub created: Stamp,
+    pub(crate) seed: u64,
     /// The commit stamp of its first claim: `now()` at the start. Kept over later claims.
-    pub started: Stamp,
+    pub(crate) started: Stamp,
     /// The absolute deadline.
-    pub deadline: Option<Stamp>,
-    /// Its creator.
-    pub parent: Option<ExecutionId>,
+    pub(crate) deadline: Option<Stamp>,
     /// The reason with which it is parked: set when a message to cancel woke a parked execution, which is then
     /// cancelled without a replay.
-    pub parked: Option<Vec<u8>>,
+    pub(crate) parked: Option<Vec<u8>>,
     /// How many claims in a row ended with the death of the worker and without a new row.
-    pub crashes: u32,
+    pub(crate) crashes: u32,
     /// The record, in order of `seq`.
-    pub record: Vec<Row>,
+    pub(crate) record: Vec<Row>,
     /// Attempts of operations that have no outcome yet.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
     /// Messages that haven't been moved into the record, in order of arrival.
-    pub inbox: Vec<Message>,
+    pub(crate) inbox: Vec<Message>,
 }
 
 /// What is kept of an operation between its attempts: fenced, outside the offered sequence.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// Which operation.
-    pub key: Key,
+    pub(crate) key: Key,
     /// Attempts that failed so far.
-    pub failed: u32,
+    pub(crate) failed: u32,
     /// Time that attempts and back-offs have taken so far, without the time in which no worker was up.
-    pub spent: Duration,
+    pub(crate) spent: Duration,
     /// Not to be tried again before.
-    pub next: Stamp,
+    pub(crate) next: Stamp,
     /// The last failure, encoded like an [`Error`], for people. Never holds a secret.
-    pub error: Vec<u8>,
+    pub(crate) error: Vec<u8>,
     /// Set before the body of an `at_most_once` step starts.
-    pub started: bool,
+    pub(crate) started: bool,
 }
 
 /// What others send to an execution.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub(crate) struct Message {
     /// Unique in the inbox: sent twice, taken once.
-    pub id: Arc<str>,
+    pub(crate) id: Arc<str>,
     /// What it is.
-    pub body: MessageBody,
+    pub(crate) body: MessageBody,
 }
 
 /// The kinds of message.
 #[derive(Debug, Clone, PartialEq)]
-pub enum MessageBody {
+pub(crate) enum MessageBody {
     /// A signal with its name and encoded payload.
     Signal {
         /// The name that `signal(name)` waits for.
@@ -428,7 +437,7 @@ pub enum MessageBody {
 
 /// A write of an execution's owner. Submitted in order, committed in order.
 #[derive(Debug)]
-pub enum Write {
+pub(crate) enum Write {
     /// A row, and the inbox message that becomes it (which leaves the inbox in the same write).
     Row {
         /// What the row says.
@@ -460,23 +469,23 @@ pub enum Write {
 }
 
 /// The owner's side of a write.
-pub trait Owner: Send + Sync {
+pub(crate) trait Owner: Send + Sync {
     /// Called once for each write, in the order of submission, on a thread of the store: must not block.
     fn committed(self: Arc<Self>, ticket: u64, result: Result<Committed, Refused>);
 }
 
 /// A write that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
+pub(crate) struct Committed {
     /// The row's place, where the write had a row.
-    pub seq: Option<u64>,
+    pub(crate) seq: Option<u64>,
     /// The commit stamp.
-    pub stamp: Stamp,
+    pub(crate) stamp: Stamp,
 }
 
 /// A write that changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// The claim is no longer this worker's: stop at once.
     Fenced,
     /// The message had already left the inbox: nothing to do.
@@ -488,26 +497,26 @@ pub enum Refused {
 }
 
 /// A claimed execution's write, with its fence.
-pub struct Submission {
+pub(crate) struct Submission {
     /// Whose record.
-    pub execution: ExecutionId,
+    pub(crate) execution: ExecutionId,
     /// Under which claim.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// What to write.
-    pub write: Write,
+    pub(crate) write: Write,
     /// Whom to tell, and by which number.
-    pub owner: Arc<dyn Owner>,
+    pub(crate) owner: Arc<dyn Owner>,
     /// Handed back to the owner.
-    pub ticket: u64,
+    pub(crate) ticket: u64,
 }
 
-/// The body of a transaction. Run inside the store's transaction with [`crate::data::transaction`] access; gives the
+/// The body of a transaction. Run inside the store's transaction with [`crate::data`] access; gives the
 /// row to record, or `None` to roll back and record nothing. On a commit that has to be tried again it is made anew.
-pub struct TransactionBody {
+pub(crate) struct TransactionBody {
     /// Makes the body's future; called on the store's side.
-    pub run: Box<dyn FnMut() -> BoxFuture<'static, Verdict> + Send>,
+    pub(crate) run: Box<dyn FnMut() -> BoxFuture<'static, Verdict> + Send>,
     /// What to record if the body panics, waits for something that isn't the store, or can't be committed.
-    pub failed: Box<dyn FnMut(TransactionFault) -> Option<RowKind> + Send>,
+    pub(crate) failed: Box<dyn FnMut(TransactionFault) -> Option<RowKind> + Send>,
 }
 
 impl fmt::Debug for TransactionBody {
@@ -518,7 +527,7 @@ impl fmt::Debug for TransactionBody {
 
 /// What a transaction's body asks for.
 #[derive(Debug)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// Keep the writes and record this row with them.
     Commit(RowKind),
     /// Undo the writes and record this row (a terminal failure).
@@ -529,7 +538,7 @@ pub enum Verdict {
 
 /// Why a transaction's body came to no verdict.
 #[derive(Debug, Clone)]
-pub enum TransactionFault {
+pub(crate) enum TransactionFault {
     /// It panicked, with this message.
     Panicked(String),
     /// It waited for something that is not the store.
@@ -540,76 +549,76 @@ pub enum TransactionFault {
 
 /// What a worker may claim.
 #[derive(Debug, Clone)]
-pub struct ClaimRequest {
+pub(crate) struct ClaimRequest {
     /// For whom.
-    pub worker: WorkerId,
+    pub(crate) worker: WorkerId,
     /// The functions and versions that its binary has.
-    pub functions: Arc<[(Arc<str>, u32)]>,
+    pub(crate) functions: Arc<[(Arc<str>, u32)]>,
     /// At most so many.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 /// What has changed since a worker last looked.
 #[derive(Debug, Clone, Default)]
-pub struct Wakeups {
+pub(crate) struct Wakeups {
     /// Executions owned by the worker that have messages in their inbox.
-    pub arrived: Vec<ExecutionId>,
+    pub(crate) arrived: Vec<ExecutionId>,
     /// Whether something it could claim is due now.
-    pub due: bool,
+    pub(crate) due: bool,
     /// When the next one will be due.
-    pub next: Option<Stamp>,
+    pub(crate) next: Option<Stamp>,
 }
 
-/// A row of a list of executions.
+/// What a list says of an execution.
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Which.
-    pub id: ExecutionId,
+    pub(crate) id: ExecutionId,
     /// Its function.
-    pub function: Arc<str>,
+    pub(crate) function: Arc<str>,
     /// Its function's version.
-    pub version: u32,
+    pub(crate) version: u32,
     /// What it is doing.
-    pub status: Status,
+    pub(crate) status: Status,
     /// When it was created.
-    pub created: Stamp,
+    pub(crate) created: Stamp,
     /// When it was first claimed.
-    pub started: Option<Stamp>,
+    pub(crate) started: Option<Stamp>,
     /// When it ended.
-    pub ended: Option<Stamp>,
+    pub(crate) ended: Option<Stamp>,
     /// When it is due, if it waits for a time.
-    pub wake: Option<Stamp>,
+    pub(crate) wake: Option<Stamp>,
     /// Its deadline.
-    pub deadline: Option<Stamp>,
+    pub(crate) deadline: Option<Stamp>,
     /// Its creator.
-    pub parent: Option<ExecutionId>,
+    pub(crate) parent: Option<ExecutionId>,
     /// The owner's worker name.
-    pub owner: Option<WorkerId>,
+    pub(crate) owner: Option<WorkerId>,
     /// How often it was claimed.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// Why it is parked: an encoded [`Error`].
-    pub reason: Option<Vec<u8>>,
+    pub(crate) reason: Option<Vec<u8>>,
 }
 
 /// All that is known of an execution, for people.
 #[derive(Debug, Clone)]
-pub struct Details {
+pub(crate) struct Details {
     /// The line of the list.
-    pub summary: Summary,
+    pub(crate) summary: Summary,
     /// Its arguments as created.
-    pub arguments: Vec<u8>,
+    pub(crate) arguments: Vec<u8>,
     /// Its end.
-    pub finished: Option<Finished>,
+    pub(crate) finished: Option<Finished>,
     /// Its record.
-    pub record: Vec<Row>,
+    pub(crate) record: Vec<Row>,
     /// Attempts of operations without an outcome.
-    pub attempts: Vec<Attempt>,
+    pub(crate) attempts: Vec<Attempt>,
     /// Messages not yet moved.
-    pub inbox: Vec<Message>,
+    pub(crate) inbox: Vec<Message>,
 }
 
-/// Which executions a list shows, newest first.
-#[derive(Debug, Clone, Default)]
+/// Which executions a list shows, newest first: by default the newest 100.
+#[derive(Debug, Clone)]
 pub struct Filter {
     /// Only of this function.
     pub function: Option<String>,
@@ -619,30 +628,36 @@ pub struct Filter {
     pub parent: Option<ExecutionId>,
     /// At most so many.
     pub limit: usize,
-    /// Only those older than this id in the list's order.
+    /// Only those older than this id in the list's order: the last one of the page before.
     pub before: Option<ExecutionId>,
+}
+
+impl Default for Filter {
+    fn default() -> Self {
+        Self { function: None, status: None, parent: None, limit: 100, before: None }
+    }
 }
 
 /// How long what has ended is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
+pub(crate) struct Retention {
     /// Ended executions with their records.
-    pub executions: Duration,
+    pub(crate) executions: Duration,
     /// Their ids and digests.
-    pub tombstones: Duration,
+    pub(crate) tombstones: Duration,
 }
 
 /// What `doctor` says of a store.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Facts, as name and value.
-    pub facts: Vec<(&'static str, String)>,
+    pub(crate) facts: Vec<(&'static str, String)>,
     /// What is wrong, each with the way out.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 /// A store. All methods may be called from any thread inside a tokio runtime; none blocks its caller.
-pub trait Store: Send + Sync + 'static {
+pub(crate) trait Store: Send + Sync + 'static {
     /// Registers a worker, which is alive from then on for as long as its process is, and claimable work of parked
     /// executions of other builds becomes due. `build` is this binary's.
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>>;
@@ -683,7 +698,7 @@ pub trait Store: Send + Sync + 'static {
     /// Those of the given executions that have ended, are parked (`Err` with the reason) or don't exist.
     fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Ends>>;
 
-    /// Makes a parked or waiting execution due now. `false` if it has ended or is owned.
+    /// Makes a parked or waiting execution due now, its crashes forgotten. `false` if it has ended or is owned.
     fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>>;
 
     /// Open children that `parent` created.
@@ -713,9 +728,9 @@ pub trait Store: Send + Sync + 'static {
 
 /// What a sweep found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// How many executions were taken back.
-    pub reclaimed: usize,
+    pub(crate) reclaimed: usize,
     /// Whether the sweeping worker is still registered; if not, it has lost all it owned.
-    pub standing: bool,
+    pub(crate) standing: bool,
 }

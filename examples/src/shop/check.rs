@@ -8,7 +8,7 @@ use std::path::Path;
 
 use outlast::Error;
 use outlast::prelude::*;
-use outlast::store::{End, Filter, Status};
+use outlast::{End, Filter, Status};
 
 use crate::checkout::{Order, Receipt, STEPS, Stock, checkout};
 use crate::outside::{self, UNFINISHED};

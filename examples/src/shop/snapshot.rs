@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use outlast::store::{Kind, Status};
 use outlast::{Error, ErrorKind, Result};
+use outlast::{Kind, Status};
 
 use crate::purchases::Purchase;
 use crate::worker::app;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -35,9 +36,14 @@ impl Execution {
         self.0.summary.status
     }
 
+    /// What a list says of it: its times, its parent, its claims.
+    pub fn summary(&self) -> &Summary {
+        &self.0.summary
+    }
+
     /// How often it was claimed: more than once if it waited for long, or if a worker died.
     pub fn claims(&self) -> u64 {
-        self.0.summary.epoch.0
+        self.0.summary.claims()
     }
 
     /// Its arguments as JSON; secret ones are `•••`.
@@ -47,12 +53,26 @@ impl Execution {
 
     /// Why it is parked.
     pub fn reason(&self) -> Option<Error> {
-        self.0.summary.reason.as_deref().map(crate::function::outcome::read_fault)
+        self.0.summary.reason()
     }
 
     /// Its result as JSON, once it has ended; an error is an object with `kind` and `message`.
     pub fn result(&self) -> Option<Json> {
         self.0.finished.as_ref().map(|finished| view::value(&finished.value))
+    }
+
+    /// The names of the signals that have come: those in the record in order, then those still in the inbox.
+    pub fn signals(&self) -> impl Iterator<Item = &str> {
+        let arrived = self.0.record.iter().filter_map(|row| match &row.kind {
+            RowKind::Arrival { name, .. } => Some(&**name),
+            RowKind::Outcome(_) | RowKind::Cancel { .. } | RowKind::Deadline => None,
+        });
+        let waiting = self.0.inbox.iter().filter_map(|message| match &message.body {
+            MessageBody::Signal { name, .. } => Some(&**name),
+            MessageBody::Cancel { .. } | MessageBody::Ended { .. } => None,
+        });
+        // An end that nobody waited for is an arrival, too, under a name that no signal can have.
+        arrived.chain(waiting).filter(|name| !name.starts_with('.'))
     }
 
     /// The recorded outcomes of operations, in order: name, kind, attempts, result as JSON.
@@ -63,6 +83,68 @@ impl Execution {
             }
             RowKind::Arrival { .. } | RowKind::Cancel { .. } | RowKind::Deadline => None,
         })
+    }
+}
+
+impl Summary {
+    /// Its id.
+    pub fn id(&self) -> &ExecutionId {
+        &self.id
+    }
+
+    /// Its function's name.
+    pub fn function(&self) -> &str {
+        &self.function
+    }
+
+    /// Its function's version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What it is doing.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The execution that called it.
+    pub fn parent(&self) -> Option<&ExecutionId> {
+        self.parent.as_ref()
+    }
+
+    /// When it was created.
+    pub fn created(&self) -> Timestamp {
+        self.created.into()
+    }
+
+    /// When a worker first took it up.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.map(Into::into)
+    }
+
+    /// When it ended.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.ended.map(Into::into)
+    }
+
+    /// When it is due, if it waits for a time.
+    pub fn due(&self) -> Option<Timestamp> {
+        self.wake.map(Into::into)
+    }
+
+    /// When its time is up.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        self.deadline.map(Into::into)
+    }
+
+    /// How often it was claimed: more than once if it waited for long, or if a worker died.
+    pub fn claims(&self) -> u64 {
+        self.epoch.0
+    }
+
+    /// Why it is parked.
+    pub fn reason(&self) -> Option<Error> {
+        self.reason.as_deref().map(crate::function::outcome::read_fault)
     }
 }
 
@@ -85,13 +167,21 @@ impl AnyHandle {
         &self.id.0
     }
 
-    /// Waits for its end: the result as JSON, or the error that it ended with.
+    /// Waits for its end: the result as JSON.
+    ///
+    /// # Errors
+    /// The error that it ended with; the reason if it is parked; [`ErrorKind::NotFound`] or [`ErrorKind::Expired`] if it
+    /// isn't there (any more).
     pub async fn result(&self) -> Result<Json> {
         let finished = engine::wait(&self.engine, &self.id).await?;
         result_of(&self.id, finished)
     }
 
     /// Sends a signal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a name that doesn't fit, [`ErrorKind::TooLarge`] over the payload limit,
+    /// [`ErrorKind::Conflict`] if the execution has ended, [`ErrorKind::NotFound`] if there is none.
     pub async fn signal<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<()> {
         engine::check_name("signal", name)?;
         let payload = engine::payload(&self.engine, name, value)?;
@@ -99,17 +189,21 @@ impl AnyHandle {
         self.post(body).await
     }
 
-    /// Asks it to end.
+    /// Asks it to end; the reason is for people.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if it has ended already, [`ErrorKind::NotFound`] if there is none.
     pub async fn cancel(&self, reason: impl Into<String>) -> Result<()> {
         self.post(MessageBody::Cancel { reason: reason.into() }).await
     }
 
     async fn post(&self, body: MessageBody) -> Result<()> {
         let message = Message { id: engine::new_id().into(), body };
-        if self.engine.store.post(self.id.clone(), message).await? {
+        let posted = self.engine.store.post(self.id.clone(), message).await;
+        if posted.map_err(|error| error.with_execution(&self.id))? {
             return Ok(());
         }
-        Err(Error::of(ErrorKind::Conflict, format!("the execution `{}` has ended", self.id)).with_execution(&self.id))
+        Err(engine::has_ended(&self.id))
     }
 
     /// Makes it due now if it is parked or waits: `false` if it has ended or is running.
@@ -226,6 +320,18 @@ impl Running {
     }
 
     /// A page of executions, newest first.
+    ///
+    /// ```no_run
+    /// # async fn parked(running: outlast::Running) -> outlast::Result<()> {
+    /// let parked = outlast::Filter { status: Some("parked".into()), ..outlast::Filter::default() };
+    /// for execution in running.executions(parked).await? {
+    ///     println!("{}: {:?}", execution.id(), execution.reason());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a status that there isn't.
     pub async fn executions(&self, filter: Filter) -> Result<Vec<Summary>> {
         self.engine.store.list(filter).await
     }

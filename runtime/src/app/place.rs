@@ -44,7 +44,7 @@ async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 #[cfg(not(feature = "sqlite"))]
-#[allow(clippy::unused_async)] // as its sibling
+#[allow(clippy::unused_async, reason = "as its sibling")]
 async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
     Err(Error::of(
         ErrorKind::Unsupported,

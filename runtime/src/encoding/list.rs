@@ -7,14 +7,14 @@ use super::path::Segment;
 /// Writes a map with text keys, entry by entry: the form of an argument list. The names are sorted, whatever order they
 /// are added in; the values stay as they were written.
 #[derive(Debug, Clone, Default)]
-pub struct MapWriter {
+pub(crate) struct MapWriter {
     /// Encoded key, encoded value.
     entries: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl MapWriter {
     /// Adds an entry. The last of two with the same key stays.
-    pub fn add(&mut self, key: &str, encoded: Vec<u8>) {
+    pub(crate) fn add(&mut self, key: &str, encoded: Vec<u8>) {
         let mut bytes = Vec::with_capacity(key.len() + 2);
         bytes.push(tag::TEXT);
         write_bytes(&mut bytes, key.as_bytes());
@@ -25,7 +25,7 @@ impl MapWriter {
     }
 
     /// The encoded map.
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let mut out = vec![tag::MAP];
         write_varint(&mut out, self.entries.len() as u64);
@@ -38,7 +38,7 @@ impl MapWriter {
 }
 
 /// Reads the entries of an encoded map with text keys, without decoding the values.
-pub fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
+pub(crate) fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
     let mut cursor = Cursor::new(bytes);
     let count = match cursor.head()? {
         Head::Map(count) => count,
@@ -63,12 +63,12 @@ pub fn entries(bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, EncodingError> {
 }
 
 /// The encoding of "nothing": what a missing argument is read from.
-pub fn none() -> Vec<u8> {
+pub(crate) fn none() -> Vec<u8> {
     vec![tag::NONE]
 }
 
 /// Wraps ciphertext as a sealed value: it can stand in a map and shows as `•••`.
-pub fn sealed(ciphertext: &[u8]) -> Vec<u8> {
+pub(crate) fn sealed(ciphertext: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(ciphertext.len() + 6);
     out.push(tag::SEALED);
     write_bytes(&mut out, ciphertext);
@@ -76,7 +76,7 @@ pub fn sealed(ciphertext: &[u8]) -> Vec<u8> {
 }
 
 /// The ciphertext of a sealed value.
-pub fn as_sealed(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn as_sealed(bytes: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(bytes);
     match cursor.head() {
         Ok(Head::Sealed(ciphertext)) if cursor.finish().is_ok() => Some(ciphertext),

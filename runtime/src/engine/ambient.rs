@@ -143,8 +143,7 @@ pub fn state<T: Any + Send + Sync>() -> Arc<T> {
     }
 }
 
-/// A plain call can't give an error: the panic is a step's failure, or parks the execution.
-#[allow(clippy::panic)]
+#[allow(clippy::panic, reason = "a plain call can't give an error: it is a step's failure, or parks the execution")]
 fn misuse(message: &str) -> ! {
     panic!("{message}")
 }

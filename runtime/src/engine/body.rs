@@ -291,7 +291,7 @@ impl<F: Future + Unpin> Future for Caught<F> {
 /// A crash point of this place, where tests kill the process.
 pub(crate) fn reach(execution: &Execution, place: usize, point: &str) {
     #[cfg(feature = "crash-points")]
-    {
+    if crate::crash_point::is_armed() {
         let state = execution.state.held();
         let key = &state.places[place].key;
         let name = format!("{}#{}:{point}", key.name, state.places[place].name_ordinal);

@@ -40,6 +40,8 @@ pub struct Call<R: 'static> {
 struct Request {
     function: &'static Function,
     arguments: Arguments,
+    /// The digest and the stored form, where the call has a place in an execution.
+    prepared: Option<Result<(Digest, Vec<u8>)>>,
     id: Option<String>,
     after: Option<Duration>,
     timeout: Option<Duration>,
@@ -60,19 +62,24 @@ impl<R: Send + 'static> Call<R> {
         Fut: Future<Output = R> + Send + 'static,
     {
         let context = context::current();
+        let mut prepared = None;
         let placed = match &context {
             Some(Context::Execution(execution)) => {
                 let engine = &execution.engine;
-                let plain = arguments.plain().unwrap_or_default();
-                let identity = arguments::identity(&plain).unwrap_or_default();
-                let digest = engine.digest(Kind::Child, function.name, &[&identity]);
+                let arguments = engine.call_arguments(function, &arguments);
+                // What is refused has no digest of its own: it may be other bytes on every replay.
+                let digest = match &arguments {
+                    Ok((digest, _)) => *digest,
+                    Err(_) => engine.digest(Kind::Child, function.name, &[]),
+                };
+                prepared = Some(arguments);
                 // What really starts is known once it is awaited or started.
                 let launch = Launch::Signal(None);
                 Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch))
             }
             Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
         };
-        let request = Request { function, arguments, id: None, after: None, timeout: None, error: None };
+        let request = Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None };
         let body: Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send> = Box::new(move || Box::pin(body()));
         Self { request, codec: *codec, body: Some(body), placed, context, running: None }
     }
@@ -171,6 +178,7 @@ impl<R: Send + 'static> Call<R> {
             Request {
                 function,
                 arguments: Arguments::new(&crate::function::spec::Secret::NONE),
+                prepared: None,
                 id: None,
                 after: None,
                 timeout: None,
@@ -276,7 +284,10 @@ impl Request {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
-        let (digest, arguments) = engine.call_arguments(self.function, &self.arguments)?;
+        let (digest, arguments) = match &self.prepared {
+            Some(prepared) => prepared.clone()?,
+            None => engine.call_arguments(self.function, &self.arguments)?,
+        };
         let timeout = self.timeout.or(self.function.timeout);
         Ok(engine.new_execution(id, self.function, arguments, digest, timeout))
     }

@@ -38,7 +38,7 @@ pub(crate) async fn create(execution: Arc<Execution>, place: usize, new: NewExec
         }
         Created::Exists | Created::Ended(_) => None,
         Created::Mismatch { function } => Some(mismatch(&new.id, &function)),
-        Created::Expired(_) => Some(expired(&new.id)),
+        Created::Expired(same) => Some(expired(&new.id, same)),
     };
     match fault {
         Some(error) => execution.finish(place, Produced::fault(error).value, 0),
@@ -96,10 +96,12 @@ pub(crate) fn mismatch(id: &ExecutionId, function: &str) -> Error {
     .into_terminal()
 }
 
-pub(crate) fn expired(id: &ExecutionId) -> Error {
+/// `same`: it was the same call, as far as its digest says.
+pub(crate) fn expired(id: &ExecutionId, same: bool) -> Error {
+    let whose = if same { "" } else { " of another call" };
     Error::of(
         ErrorKind::Expired,
-        format!("the execution `{id}` ended so long ago that its result is gone: it isn't run again"),
+        format!("the execution `{id}`{whose} ended so long ago that its result is gone: it isn't run again"),
     )
     .with_execution(id)
     .into_terminal()

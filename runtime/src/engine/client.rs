@@ -51,7 +51,7 @@ async fn created(engine: &Arc<Engine>, new: NewExecution) -> Result<Created> {
     let id = new.id.clone();
     match engine.store.create(new).await.map_err(|error| error.with_execution(&id))? {
         Created::Mismatch { function } => Err(mismatch(&id, &function)),
-        Created::Expired(_) => Err(expired(&id)),
+        Created::Expired(same) => Err(expired(&id, same)),
         created @ (Created::New(_) | Created::Exists | Created::Ended(_)) => Ok(created),
     }
 }
@@ -64,6 +64,11 @@ pub(crate) async fn wait(engine: &Arc<Engine>, id: &ExecutionId) -> Result<Finis
 
 pub(crate) fn not_found(id: &ExecutionId) -> Error {
     Error::of(ErrorKind::NotFound, format!("there is no execution `{id}`")).with_execution(id)
+}
+
+/// What has ended takes no messages.
+pub(crate) fn has_ended(id: &ExecutionId) -> Error {
+    Error::of(ErrorKind::Conflict, format!("the execution `{id}` has ended")).with_execution(id).into_terminal()
 }
 
 /// A signal's payload in the record's form.
@@ -99,7 +104,7 @@ impl Engine {
     /// The end of an execution: told by its lane, or by a look into the store after anyone's commit.
     pub(crate) async fn finished(&self, id: &ExecutionId, mut waiting: Waiting) -> Result<Finished> {
         if !self.runs(id) {
-            self.look_for_ends.notify_one();
+            self.look_again.notify_one();
         }
         match (&mut waiting.end).await {
             Ok(finished) => finished.map_err(|error| error.with_execution(id)),

@@ -14,7 +14,9 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use super::Sealed;
 use super::context::{self, Context};
 use super::ending;
-use super::execution::{Activity, Ending, Execution, Offered, Pending, Phase, Standing, State, Taken, drop_root};
+use super::execution::{
+    Activity, Ending, Execution, Offered, Pending, Phase, Place, Standing, State, Taken, drop_root,
+};
 use super::held::Held;
 use super::inbox;
 use super::lane::Event;
@@ -83,9 +85,8 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
 
 /// Decodes the arguments, makes the root, polls it for the first time and replays.
 fn start(execution: &Arc<Execution>) {
-    if execution.was_parked
-        && let Some(reason) = inbox::cancellation(execution)
-    {
+    let cancelled = inbox::cancellation(&execution.state.held()).filter(|_| execution.was_parked);
+    if let Some(reason) = cancelled {
         return ending::begin(execution, Ending::Cancelled(reason));
     }
     if let Some(error) = crash_limit(execution) {
@@ -173,8 +174,9 @@ fn committed(execution: &Arc<Execution>, ticket: u64, result: Result<Committed, 
         }
         Pending::End(finished) => {
             state.phase = Phase::Gone;
-            state.abort_all();
+            let unwanted = state.abort_all();
             drop(state);
+            drop(unwanted);
             execution.engine.ended(execution, finished);
             return;
         }
@@ -277,6 +279,8 @@ pub(crate) fn advance(execution: &Arc<Execution>) {
 /// Polls the root: for the first time if `first`, then for each offer, until it is quiet.
 fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
+    let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
+    let in_span = span.enter();
     let progress = catch_unwind(AssertUnwindSafe(|| {
         context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
     }));
@@ -284,6 +288,7 @@ fn run(execution: &Arc<Execution>, first: bool) {
         Ok(progress) => progress,
         Err(panic) => Progress::Fault(panicked(execution, &*panic)),
     };
+    drop(in_span);
     match progress {
         Progress::Quiet => {
             *execution.root.held() = Some(root);
@@ -329,20 +334,28 @@ fn quiet(execution: &Arc<Execution>) {
         // The claim was lost while the root was polled: no body may start, and nobody else has the root.
         Phase::Ending(_) | Phase::Returned | Phase::Ended | Phase::Gone => {
             drop(state);
-            return drop_root(execution.root.held().take());
+            return execution.put_away();
         }
     }
     // rule: bodies start in the order of their places, once every recorded outcome has been offered.
-    let mut starting = std::mem::take(&mut state.starting);
+    let mut starting = Vec::new();
+    if !state.starting.is_empty() && !is_to_end(execution, &state) {
+        starting = std::mem::take(&mut state.starting);
+    }
     starting.sort_by_key(|(place, _)| *place);
+    let mut unwanted = Vec::new();
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
             launch.start(execution, &mut state, place);
+        } else {
+            unwanted.push(launch);
         }
     }
     let waiting = std::mem::take(&mut state.waiting);
     let fetch = std::mem::take(&mut state.fetch_again);
     drop(state);
+    // What a body has captured is dropped without the lock.
+    drop(unwanted);
     if !waiting.is_empty() {
         inbox::move_into_record(execution, waiting);
     }
@@ -350,6 +363,17 @@ fn quiet(execution: &Arc<Execution>) {
         inbox::fetch(execution);
     }
     parking::consider(execution);
+}
+
+/// Whether a cancellation came with the claim, the deadline has passed, or the row of either is on its way: nothing
+/// starts for an execution that is about to end.
+fn is_to_end(execution: &Execution, state: &State) -> bool {
+    inbox::cancellation(state).is_some()
+        || execution.deadline.is_some_and(|deadline| deadline <= Stamp::now())
+        || state
+            .pending
+            .values()
+            .any(|pending| matches!(pending, Pending::Row(RowKind::Cancel { .. } | RowKind::Deadline)))
 }
 
 /// What the next offer is.
@@ -403,9 +427,9 @@ fn take_fault(execution: &Execution) -> Option<Error> {
 
 /// One offer, one round: again while the poll itself woke the root.
 fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskContext<'_>) -> Option<Produced> {
-    let replaying = execution.state.held().unoffered > 0;
-    // What the function logs while it replays has been logged before.
-    let _silent = replaying.then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
+    let _silent = execution
+        .is_repeating()
+        .then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
     loop {
         #[cfg(test)]
         execution.state.held().probe.polled();
@@ -424,7 +448,7 @@ fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskCo
 impl State {
     /// Adds a committed outcome behind all others.
     pub(crate) fn offer(&mut self, stamp: Stamp, what: Offered) {
-        self.offers.push(super::execution::Offerable {
+        self.offers.push_back(super::execution::Offerable {
             stamp,
             #[cfg(test)]
             turned: false,
@@ -463,13 +487,13 @@ impl State {
                         return self.stand(place, what);
                     }
                 }
-                Offered::Arrival { name, payload } => match self.waiting_for(name) {
-                    Some(place) => {
-                        let what = Taken::Arrival(payload.clone());
-                        return self.stand(place, what);
+                Offered::Arrival { name, payload } => {
+                    let (name, payload) = (name.clone(), payload.clone());
+                    match self.waiting_for(&name) {
+                        Some(place) => return self.stand(place, Taken::Arrival(payload)),
+                        None => self.cursor += 1,
                     }
-                    None => self.cursor += 1,
-                },
+                }
                 Offered::Recorded(_) => self.cursor += 1,
             }
         }
@@ -483,15 +507,11 @@ impl State {
     }
 
     /// The first operation, in the order of places, that waits for a signal and hasn't just refused one.
-    fn waiting_for(&self, name: &str) -> Option<usize> {
-        self.places.iter().position(|place| {
-            place.kind == crate::store::Kind::Signal
-                && place.polled
-                && !place.dropped
-                && !place.taken
-                && !place.refused
-                && *place.key.name == *name
-        })
+    fn waiting_for(&mut self, name: &str) -> Option<usize> {
+        let places = &self.places;
+        self.signals.retain(|place| !places[*place].taken && !places[*place].dropped);
+        let waits = |place: &Place| place.polled && !place.refused && *place.key.name == *name;
+        self.signals.iter().copied().find(|place| waits(&self.places[*place]))
     }
 
     /// A recorded outcome has its turn for the first time: its operation must have been called.

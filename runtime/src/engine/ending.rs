@@ -26,10 +26,15 @@ pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
     let value = execution.engine.seal_result(produced.value, secret, name);
     let end = if matches!(value, Value::Ok(_)) { End::Succeeded } else { End::Failed };
     let mut state = execution.state.held();
-    state.abort_all();
+    if state.phase == Phase::Gone {
+        return;
+    }
+    let unwanted = state.abort_all();
     state.finished = Some(Finished { end, value });
     state.phase = Phase::Returned;
     end_if_told(execution, &mut state);
+    drop(state);
+    drop(unwanted);
 }
 
 /// Writes the end, unless a dropped child hasn't been told yet: after the end nobody would.
@@ -45,7 +50,10 @@ fn end_if_told(execution: &Arc<Execution>, state: &mut State) {
 /// The turn of a row without an operation: the root is gone.
 pub(crate) fn begin(execution: &Arc<Execution>, ending: Ending) {
     let mut state = execution.state.held();
-    state.starting.clear();
+    if state.phase == Phase::Gone {
+        return;
+    }
+    let unwanted = std::mem::take(&mut state.starting);
     for place in 0..state.places.len() {
         match &state.places[place].activity {
             Activity::Busy(_) => {}
@@ -55,6 +63,8 @@ pub(crate) fn begin(execution: &Arc<Execution>, ending: Ending) {
     state.phase = Phase::Ending(ending);
     let time = patience(&state, execution.engine.settings.shutdown_grace);
     drop(state);
+    // What a body has captured is dropped without the lock.
+    drop(unwanted);
     let owner = execution.clone();
     execution.engine.runtime.spawn(async move {
         tokio::time::sleep(time).await;
@@ -90,9 +100,10 @@ pub(crate) fn go_on(execution: &Arc<Execution>, closing: Closing) {
             if !matches!(state.phase, Phase::Ending(_)) || state.closing_children {
                 return;
             }
-            state.abort_all();
+            let unwanted = state.abort_all();
             state.closing_children = true;
             drop(state);
+            drop(unwanted);
             execution.engine.runtime.spawn(end_children(execution.clone()));
         }
         Closing::ChildrenEnded => {

@@ -6,7 +6,7 @@
 //! - `offers` is in order of sequence numbers, and `cursor` never passes one that hasn't had its turn;
 //! - nothing is submitted to the store after the claim has been given up (`Phase::Gone`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Wake, Waker};
@@ -72,7 +72,7 @@ pub(crate) enum Ending {
 }
 
 /// The place of an operation, from its call on.
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Place {
     pub(crate) kind: Kind,
     pub(crate) key: Key,
@@ -191,7 +191,7 @@ pub(crate) enum Pending {
 }
 
 /// All that changes.
-#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
@@ -200,8 +200,10 @@ pub(crate) struct State {
     name_ordinals: HashMap<(Kind, Arc<str>), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
     pub(crate) recorded: HashSet<(Kind, Key)>,
-    pub(crate) offers: Vec<Offerable>,
+    pub(crate) offers: VecDeque<Offerable>,
     pub(crate) cursor: usize,
+    /// Places of waits for signals that haven't been over when last looked at, in order.
+    pub(crate) signals: Vec<usize>,
     /// Rows of the claimed record that haven't had their first turn.
     pub(crate) unoffered: usize,
     pub(crate) standing: Option<Standing>,
@@ -273,7 +275,7 @@ impl Execution {
             (claimed, probe)
         };
         let mut recorded = HashSet::new();
-        let offers: Vec<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
+        let offers: VecDeque<Offerable> = claimed.record.into_iter().map(|row| offerable(row, &mut recorded)).collect();
         let state = State {
             phase: Phase::Replaying,
             places: Vec::new(),
@@ -284,6 +286,7 @@ impl Execution {
             unoffered: offers.len(),
             offers,
             cursor: 0,
+            signals: Vec::new(),
             standing: None,
             took: false,
             now: claimed.started,
@@ -336,6 +339,14 @@ impl Execution {
     /// The largest commit stamp among the outcomes taken.
     pub(crate) fn now(&self) -> Stamp {
         self.state.held().now
+    }
+
+    /// Whether what the function logs in the next poll has been logged before. An execution that was parked, or given
+    /// back, had been quiet: all of its replay is a repetition. After a crash nobody knows whether the last outcome had
+    /// been offered: what follows it is logged, perhaps again.
+    pub(crate) fn is_repeating(&self) -> bool {
+        let state = self.state.held();
+        state.unoffered > 0 || (state.phase == Phase::Replaying && self.epoch.0 > 1 && state.crashes == 0)
     }
 
     /// Hands an event to the lane.
@@ -407,11 +418,17 @@ impl Execution {
     pub(crate) fn abandon(self: &Arc<Self>) {
         let mut state = self.state.held();
         state.phase = Phase::Gone;
-        state.abort_all();
-        let root = self.root.held().take();
+        let unwanted = state.abort_all();
         drop(state);
-        drop_root(root);
+        drop(unwanted);
+        self.put_away();
         self.engine.forget(self);
+    }
+
+    /// Drops the root, if no lane is polling it: destructors run without a lock.
+    pub(crate) fn put_away(&self) {
+        let root = self.root.held().take();
+        drop_root(root);
     }
 }
 
@@ -456,6 +473,9 @@ impl State {
         self.probe.called(kind, &key);
         let recorded = self.recorded.remove(&(kind, key.clone()));
         self.by_key.insert((kind, key.clone()), place);
+        if kind == Kind::Signal {
+            self.signals.push(place);
+        }
         self.places.push(Place {
             kind,
             key,
@@ -495,11 +515,14 @@ impl State {
         self.settle(place);
     }
 
-    pub(crate) fn abort_all(&mut self) {
+    /// Ends all that is under way. What hadn't started is given back: what a body has captured is dropped without the
+    /// lock, since its destructor may call an operation.
+    #[must_use = "to be dropped without the lock"]
+    pub(crate) fn abort_all(&mut self) -> Vec<(usize, Launch)> {
         for place in 0..self.places.len() {
             self.abort(place);
         }
-        self.starting.clear();
+        std::mem::take(&mut self.starting)
     }
 
     /// When something of its own is due next.

@@ -88,6 +88,10 @@ impl<R: Send + 'static> Handle<R> {
     }
 
     /// Sends a signal. Sent twice by a durable body that is replayed, it arrives once.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for a name that doesn't fit, [`ErrorKind::TooLarge`] over the payload limit. Outside durable
+    /// functions also [`ErrorKind::Conflict`] if the execution has ended, [`ErrorKind::Expired`] if it did so long ago.
     pub fn signal<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Operation<Result<()>> {
         let payload = match names::check("signal", name).and_then(|()| client::payload(&self.engine, name, value)) {
             Ok(payload) => payload,
@@ -96,22 +100,23 @@ impl<R: Send + 'static> Handle<R> {
         let (engine, id, signal) = (self.engine.clone(), self.id.clone(), Arc::<str>::from(name));
         // The same in every run, whatever order a `HashMap` iterates in.
         let identity = encoding::canonical(&payload).map_or_else(|_| payload.clone(), Cow::into_owned);
+        let recorded = is_recorded();
         self.request(".signal", &[name.as_bytes(), &identity], move |message| {
             let body = MessageBody::Signal { name: signal.clone(), payload: payload.clone() };
-            let post = engine.store.clone();
-            let id = id.clone();
-            Box::pin(async move { post.post(id, Message { id: message, body }).await.map(|_| ()) })
+            Box::pin(post(engine.clone(), id.clone(), Message { id: message, body }, recorded))
         })
     }
 
     /// Asks it to end: it can't be caught, steps in flight get their time, children end too.
+    ///
+    /// # Errors
+    /// Outside durable functions [`ErrorKind::Conflict`] if it has ended already.
     pub fn cancel(&self) -> Operation<Result<()>> {
         let (engine, id) = (self.engine.clone(), self.id.clone());
+        let recorded = is_recorded();
         self.request(".cancel", &[], move |message| {
             let body = MessageBody::Cancel { reason: "asked by its caller".to_owned() };
-            let post = engine.store.clone();
-            let id = id.clone();
-            Box::pin(async move { post.post(id, Message { id: message, body }).await.map(|_| ()) })
+            Box::pin(post(engine.clone(), id.clone(), Message { id: message, body }, recorded))
         })
     }
 
@@ -140,9 +145,23 @@ impl<R: Send + 'static> Handle<R> {
             Some(context @ (Context::Transaction(_) | Context::Dropping)) => {
                 Operation::ready(Err(misplaced(&name.replace('.', "`"), Some(&context))))
             }
-            Some(Context::Body(_) | Context::Plain(_)) | None => Operation::direct(ask(super::random::id().into())),
+            Some(Context::Body(_) | Context::Plain(_)) | None => {
+                let (id, asked) = (self.id.clone(), ask(super::random::id().into()));
+                Operation::direct(async move { asked.await.map_err(|error| error.with_execution(&id)) })
+            }
         }
     }
+}
+
+/// Whether what is called now has a place in a record.
+fn is_recorded() -> bool {
+    matches!(context::current(), Some(Context::Execution(_)))
+}
+
+/// Sends a message. To a durable body it makes no difference whether it had been sent before a crash, or came too late.
+async fn post(engine: Arc<Engine>, id: ExecutionId, message: Message, recorded: bool) -> Result<()> {
+    let posted = engine.store.post(id.clone(), message).await?;
+    if posted || recorded { Ok(()) } else { Err(client::has_ended(&id)) }
 }
 
 /// A store that is away fails nothing in a durable body: asked again until it answers.

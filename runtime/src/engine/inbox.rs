@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::execution::{Activity, Execution, Pending, Phase};
+use super::execution::{Activity, Execution, Pending, Phase, State};
 use super::held::Held;
 use super::lane::Event;
 use crate::store::{Message, MessageBody, RowKind, Write};
@@ -43,7 +43,8 @@ pub(crate) fn fetch(execution: &Arc<Execution>) {
 pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message>) {
     let mut state = execution.state.held();
     state.fetching = false;
-    if state.phase != Phase::Live {
+    // A worker that is told to go leaves messages to who comes next: what they are for may not have started here.
+    if state.phase != Phase::Live || execution.engine.is_draining() {
         return;
     }
     for message in messages {
@@ -76,8 +77,8 @@ pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message
 }
 
 /// The reason of a cancellation among the messages that came with the claim.
-pub(crate) fn cancellation(execution: &Execution) -> Option<String> {
-    execution.state.held().waiting.iter().find_map(|message| match &message.body {
+pub(crate) fn cancellation(state: &State) -> Option<String> {
+    state.waiting.iter().find_map(|message| match &message.body {
         MessageBody::Cancel { reason } => Some(reason.clone()),
         MessageBody::Signal { .. } | MessageBody::Ended { .. } => None,
     })

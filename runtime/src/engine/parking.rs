@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::execution::{Execution, Pending, Phase, drop_root};
+use super::execution::{Execution, Pending, Phase};
 use super::held::Held;
 use super::timers::Due;
 use crate::error::{Error, ErrorKind};
@@ -51,11 +51,12 @@ fn park(execution: &Arc<Execution>) {
     if wake.is_some_and(|wake| wake <= soon) {
         return;
     }
-    state.abort_all();
+    let unwanted = state.abort_all();
     execution.submit(&mut state, Write::Release { wake }, Pending::Release);
     drop(state);
+    drop(unwanted);
     tracing::debug!(id = %execution.id, "waiting");
-    drop_root(execution.root.held().take());
+    execution.put_away();
 }
 
 /// The execution can't go on with this build: it is parked with the reason, and nothing is lost.
@@ -73,11 +74,12 @@ pub(crate) fn park_for_good(execution: &Arc<Execution>, error: Error) {
         }
     }
     tracing::error!(id = %execution.id, function = execution.function.name, %error, "parked");
-    state.abort_all();
+    let unwanted = state.abort_all();
     // Another build may fare better with the code; nothing but a person helps an execution that kills its workers.
     let until_build = (error.kind() != ErrorKind::Parked).then_some(execution.engine.build);
     let reason = fault_bytes(&error);
     execution.submit(&mut state, Write::Park { reason, until_build }, Pending::Park);
     drop(state);
-    drop_root(execution.root.held().take());
+    drop(unwanted);
+    execution.put_away();
 }

@@ -56,6 +56,22 @@ impl Ord for Entry {
 struct Heap {
     entries: BinaryHeap<Reverse<Entry>>,
     made: u64,
+    /// How many entries were left when those of executions that have gone were last removed.
+    kept: usize,
+}
+
+/// So many entries aren't worth a look for those of executions that have gone.
+const FEW: usize = 1_000;
+
+impl Heap {
+    /// An execution that is parked leaves its timers behind, which may be due in a month: once the entries have doubled,
+    /// those of executions that have gone are removed.
+    fn tidy(&mut self) {
+        if self.entries.len() >= FEW.max(2 * self.kept) {
+            self.entries.retain(|Reverse(entry)| entry.execution.strong_count() > 0);
+            self.kept = self.entries.len();
+        }
+    }
 }
 
 #[derive(Default)]
@@ -70,6 +86,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Timers {
     pub(crate) fn at(&self, at: Stamp, execution: &Arc<Execution>, due: Due) {
         let mut heap = self.heap.held();
+        heap.tidy();
         let number = heap.made;
         heap.made += 1;
         let first = heap.entries.peek().is_none_or(|Reverse(first)| at < first.at);
@@ -108,5 +125,21 @@ pub(crate) async fn run(engine: Weak<Engine>) {
             Duration::from_millis(at.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK_AGAIN)
         });
         let _ = tokio::time::timeout(wait, timers.earlier.notified()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_of_executions_that_have_gone_do_not_pile_up() {
+        let mut heap = Heap::default();
+        for number in 0..10 * FEW as u64 {
+            heap.tidy();
+            let entry = Entry { at: Stamp(i64::MAX), number, execution: Weak::new(), due: Due::Deadline };
+            heap.entries.push(Reverse(entry));
+        }
+        assert!(heap.entries.len() <= FEW, "{} entries", heap.entries.len());
     }
 }

@@ -131,8 +131,9 @@ impl Judge {
         };
         let idempotency_key = engine.idempotency_key(&self.execution.id, kind, &key);
         let scope = Scope::new(engine, self.spec.name.clone(), idempotency_key);
+        let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
         let run = Caught(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
-        Box::pin(async move {
+        let verdict = async move {
             match run.await {
                 Ok(produced) => {
                     let name = format!("the result of `{}`", self.spec.name);
@@ -146,7 +147,8 @@ impl Judge {
                     }
                 }
             }
-        })
+        };
+        Box::pin(tracing::Instrument::instrument(verdict, span))
     }
 
     fn judge(&self, produced: Produced) -> Verdict {

@@ -164,7 +164,7 @@ fn has_bodies(execution: &Arc<Execution>) -> bool {
 async fn tend(engine: Weak<Engine>) {
     let Some(alive) = engine.upgrade() else { return };
     let mut changes = alive.store.changes();
-    let look_for_ends = alive.look_for_ends.clone();
+    let look_again = alive.look_again.clone();
     drop(alive);
     loop {
         let Some(alive) = engine.upgrade() else { return };
@@ -184,8 +184,6 @@ async fn tend(engine: Weak<Engine>) {
         let until_next = next.map_or(LOOK, |next| {
             Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK)
         });
-        let waits_for_ends = !alive.waiters.held().is_empty();
-        let full = alive.live.held().len() >= alive.settings.max_running;
         // While it waits it holds nothing, so that an engine that was given up can go.
         drop(alive);
         tokio::select! {
@@ -196,7 +194,7 @@ async fn tend(engine: Weak<Engine>) {
                 }
                 tokio::time::sleep(GATHER).await;
             }
-            () = look_for_ends.notified(), if full || waits_for_ends => {
+            () = look_again.notified() => {
                 tokio::time::sleep(GATHER).await;
             }
             () = tokio::time::sleep(until_next) => {}

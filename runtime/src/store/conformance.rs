@@ -19,7 +19,7 @@ use super::{BoxFuture, Store, WorkerId};
 use crate::error::Result;
 
 /// Where the suite gets its stores from.
-pub trait Stores: Send + Sync + 'static {
+pub(super) trait Stores: Send + Sync + 'static {
     /// A new, empty store.
     fn fresh(&self) -> BoxFuture<'_, Result<Arc<dyn Store>>>;
 
@@ -69,7 +69,7 @@ const CHECKS: &[(&str, Check)] = checks! {
 };
 
 /// Runs all checks. Panics at the first that fails, with its name on standard error.
-pub async fn run(stores: Arc<dyn Stores>) -> Result<()> {
+pub(super) async fn run(stores: Arc<dyn Stores>) -> Result<()> {
     for (name, check) in CHECKS {
         run_one(name, *check, stores.clone()).await?;
     }

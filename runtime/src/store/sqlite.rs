@@ -64,8 +64,8 @@ struct Shared {
     changes: watch::Sender<u64>,
     /// Why the last group failed, while they fail.
     health: Mutex<Option<Failure>>,
-    /// Whether the writer is gone.
-    ended: watch::Sender<bool>,
+    /// How many threads are there: each may have the file open.
+    running: watch::Sender<usize>,
     /// The file's largest size in pages, for tests of a full disk; 0 changes nothing.
     #[cfg(test)]
     pages: std::sync::atomic::AtomicI64,
@@ -130,7 +130,7 @@ impl SqliteStore {
             file,
             changes: watch::Sender::new(0),
             health: Mutex::new(None),
-            ended: watch::Sender::new(false),
+            running: watch::Sender::new(0),
             #[cfg(test)]
             pages: std::sync::atomic::AtomicI64::new(0),
         });
@@ -141,11 +141,11 @@ impl SqliteStore {
         let stop = Arc::new(Stop::default());
         let started = match &options.place {
             Place::Memory => Ok(None),
-            Place::File(path) => Readers::start(path)
+            Place::File(path) => Readers::start(path, &shared)
                 .and_then(|readers| threads::watch_others(path, options.poll, &shared, &stop).map(|()| Some(readers))),
         };
         let readers = started
-            .and_then(|readers| threads::beat(&liveness, &stop).map(|()| readers))
+            .and_then(|readers| threads::beat(&liveness, &shared, &stop).map(|()| readers))
             .map_err(|failure| failure.error(&shared.file))
             .inspect_err(|_| shared.queue.close())?;
         let opened = options.clock.boot();
@@ -242,6 +242,15 @@ impl SqliteStore {
         .await
     }
 
+    /// Nothing more is taken in. The writer writes what it has, and goes last.
+    fn shut(&self) {
+        self.shared.queue.close();
+        self.stop.set();
+        if let Some(readers) = &self.readers {
+            readers.close();
+        }
+    }
+
     /// Hands claims over, or gives them back if nobody takes them.
     fn handover<T>(&self) -> impl FnOnce(T, Vec<(ExecutionId, Epoch)>) -> Handover<T> + Send + 'static {
         let shared = self.shared.clone();
@@ -251,12 +260,8 @@ impl SqliteStore {
 
 impl Drop for SqliteStore {
     fn drop(&mut self) {
-        self.shared.queue.close();
-        self.stop.set();
+        self.shut();
         self.liveness.let_go();
-        if let Some(readers) = &self.readers {
-            readers.close();
-        }
     }
 }
 
@@ -424,14 +429,10 @@ impl Store for SqliteStore {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.shared.queue.close();
-            let mut ended = self.shared.ended.subscribe();
+            self.shut();
             // A writer that waits behind a stopped process can't be called back: it is left to itself.
-            let _ = tokio::time::timeout(self.options.limit * 2, ended.wait_for(|ended| *ended)).await;
-            if let Some(readers) = &self.readers {
-                readers.close();
-            }
-            self.stop.set();
+            let mut running = self.shared.running.subscribe();
+            let _ = tokio::time::timeout(self.options.limit * 2, running.wait_for(|running| *running == 0)).await;
             self.liveness.let_go();
         })
     }

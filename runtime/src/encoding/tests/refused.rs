@@ -10,7 +10,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::corpus::{External, Item, Tree};
-use crate::encoding::{EncodingError, check, decode, encode, encode_into};
+use crate::encoding::{EncodingError, check, decode, encode, write};
 
 fn refused<T: Serialize + DeserializeOwned>(value: &T) -> EncodingError {
     match encode(value) {
@@ -208,7 +208,7 @@ fn a_depth_without_end_is_no_stack_overflow() {
 fn a_failed_value_leaves_the_buffer_as_it_was() {
     let mut buffer = vec![1, 2, 3];
     let value = ("text", UNIX_EPOCH - Duration::from_secs(1));
-    assert!(encode_into(&value, &mut buffer).is_err());
+    assert!(write::append(&value, &mut buffer).is_err());
     assert_eq!(buffer, [1, 2, 3]);
 }
 

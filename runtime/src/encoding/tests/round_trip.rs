@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::corpus::*;
-use crate::encoding::{canonical, check, decode, encode, encode_into, view};
+use crate::encoding::{canonical, check, decode, encode, view, write};
 
 macro_rules! round_trips {
     ($($name:ident: $type:ty = $value:expr;)*) => { $(
@@ -19,7 +19,7 @@ macro_rules! round_trips {
             check::<$type>(&bytes, false).unwrap();
             view(&bytes).unwrap();
             let mut appended = b"before".to_vec();
-            encode_into(&value, &mut appended).unwrap();
+            write::append(&value, &mut appended).unwrap();
             assert_eq!(appended, [b"before", &bytes[..]].concat());
         }
     )* };

@@ -123,18 +123,6 @@ impl Entries<'_, '_> {
         self.writer.broken = true;
         EncodingError::new(message)
     }
-
-    fn close(mut self) -> Result<(), EncodingError> {
-        if self.key.is_some() {
-            return Err(self.unpaired("a map's `Serialize` wrote a key without a value"));
-        }
-        let Self { writer, count, first, .. } = self;
-        writer.distinct(first).inspect_err(|_| writer.broken = true)?;
-        writer.set_count(count, writer.keys.len() - first);
-        writer.keys.truncate(first);
-        writer.depth -= 1;
-        Ok(())
-    }
 }
 
 impl SerializeMap for Entries<'_, '_> {
@@ -162,6 +150,14 @@ impl SerializeMap for Entries<'_, '_> {
     }
 
     fn end(self) -> Result<(), EncodingError> {
-        self.close()
+        if self.key.is_some() {
+            return Err(EncodingError::new("a map's `Serialize` wrote a key without a value"));
+        }
+        let Self { writer, count, first, .. } = self;
+        writer.distinct(first)?;
+        writer.set_count(count, writer.keys.len() - first);
+        writer.keys.truncate(first);
+        writer.depth -= 1;
+        Ok(())
     }
 }

@@ -11,6 +11,8 @@ use crate::function::spec::Secret;
 const NUMBER: DurableArgument<u8> = durable_argument::<u8>();
 const OPTION: DurableArgument<Option<u8>> = durable_argument::<Option<u8>>();
 const ADDRESS: DurableArgument<std::net::IpAddr> = durable_argument::<std::net::IpAddr>();
+const DOCUMENT: DurableArgument<bson::Document> = durable_argument::<bson::Document>();
+const TEXTS: DurableArgument<HashMap<String, String>> = durable_argument::<HashMap<String, String>>();
 static CARD: Secret = Secret { arguments: &["card"], result: false };
 
 fn recorded(entries: &[(&str, Vec<u8>)], secret: &'static Secret) -> Input {
@@ -37,10 +39,8 @@ fn an_argument_that_an_older_record_lacks_is_missing() {
 fn of_a_secret_argument_only_the_name_is_said() {
     let hidden = |message: String| assert!(message.contains("`card`") && !message.contains("4111"), "{message}");
     let card = || [("card", encode(&HashMap::from([("4111", 1_u8)])).unwrap())];
-    type Wrong = HashMap<String, String>;
-    const WRONG: DurableArgument<Wrong> = durable_argument::<Wrong>();
-    hidden(recorded(&card(), &CARD).take("card", &WRONG).unwrap_err().to_string());
-    let named = recorded(&card(), &Secret::NONE).take("card", &WRONG).unwrap_err().to_string();
+    hidden(recorded(&card(), &CARD).take("card", &TEXTS).unwrap_err().to_string());
+    let named = recorded(&card(), &Secret::NONE).take("card", &TEXTS).unwrap_err().to_string();
     assert!(named.contains("4111"), "{named}");
 
     let json = || Input::from_json(json!("4111"), &["card"], &CARD).unwrap();
@@ -51,7 +51,6 @@ fn of_a_secret_argument_only_the_name_is_said() {
 
 #[test]
 fn maps_are_stored_as_written_and_told_apart_by_their_entries() {
-    const DOCUMENT: DurableArgument<bson::Document> = durable_argument::<bson::Document>();
     let plain = |document: bson::Document| {
         let mut arguments = Arguments::new(&Secret::NONE);
         arguments.durable("filter", &document, &DOCUMENT);

@@ -187,3 +187,22 @@ async fn whole(running: &Running, summary: &Summary) -> Result<Option<Details>, 
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::End;
+
+    #[test]
+    fn a_record_is_read_only_of_what_runs_or_has_changed() {
+        let mark = |status, epoch| Mark(status, Epoch(epoch), None);
+        let known = |status, epoch| Known { seen: Seen::default(), mark: mark(status, epoch) };
+        assert!(mark(Status::Waiting, 1).is_news(None));
+        assert!(!mark(Status::Waiting, 1).is_news(Some(&known(Status::Waiting, 1))));
+        assert!(mark(Status::Waiting, 2).is_news(Some(&known(Status::Waiting, 1))));
+        assert!(mark(Status::Running, 1).is_news(Some(&known(Status::Running, 1))));
+        let ended = Status::Ended(End::Failed);
+        assert!(!mark(ended, 1).is_news(Some(&known(ended, 1))));
+        assert!(mark(ended, 1).is_news(Some(&known(Status::Running, 1))));
+    }
+}

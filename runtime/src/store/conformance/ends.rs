@@ -62,7 +62,7 @@ pub(super) async fn a_parked_execution_waits_for_another_build(case: Case) -> Re
 
 pub(super) async fn a_released_execution_waits_for_its_time(case: Case) -> Result<()> {
     let first = case.owned("a").await?;
-    let wake = Stamp::now().after(Duration::from_millis(300));
+    let wake = Stamp::now().after(Duration::from_millis(1500));
     case.must(&first, Write::Release { wake: Some(wake) }).await?;
     case.claims_nothing().await?;
     let wakeups = case.store.wakeups(request(&case.worker, 1)).await?;

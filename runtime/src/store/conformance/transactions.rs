@@ -129,7 +129,7 @@ pub(super) async fn a_wait_for_something_else_is_undone(case: Case) -> Result<()
     let claimed = case.owned("a").await?;
     let write = body(|| async {
         let _ = put(1).await;
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
         Verdict::Commit(row(1))
     });
     assert_eq!(case.transact(&claimed, write).await.map(|done| done.seq), Ok(Some(0)));
@@ -194,6 +194,7 @@ pub(super) async fn an_operation_outside_its_body_is_misplaced(case: Case) -> Re
         let sender = sender.clone();
         async move {
             if let (Some(access), Ok(operation)) = (crate::data::current(), insert("stock", doc! { "_id": 1 })) {
+                let _ = sender.send(access.data(operation.clone()));
                 let _ = sender.send(access.data(operation));
             }
             Verdict::Commit(row(1))
@@ -203,6 +204,21 @@ pub(super) async fn an_operation_outside_its_body_is_misplaced(case: Case) -> Re
     assert_eq!(runs.load(Ordering::Relaxed), 1);
     let smuggled = receiver.recv().await.ok_or_else(|| Error::new("nothing was sent"))?;
     assert_eq!(smuggled.await.err().map(|error| error.kind()), Some(ErrorKind::Misplaced));
+    // Nor does it belong to another body.
+    let smuggled = receiver.recv().await.ok_or_else(|| Error::new("nothing was sent"))?;
+    let smuggled = Arc::new(std::sync::Mutex::new(Some(smuggled)));
+    let other = body(move || {
+        let smuggled = smuggled.lock().ok().and_then(|mut smuggled| smuggled.take());
+        async move {
+            let kind = match smuggled {
+                Some(operation) => operation.await.err().map(|error| error.kind()),
+                None => None,
+            };
+            Verdict::Commit(row(u8::from(kind == Some(ErrorKind::Misplaced))))
+        }
+    });
+    assert!(case.transact(&claimed, other).await.is_ok());
+    assert_eq!(case.details("a").await?.record[1].kind, row(1));
     assert!(case.stock().await?.is_empty());
     Ok(())
 }

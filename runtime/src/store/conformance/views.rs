@@ -84,7 +84,7 @@ pub(super) async fn details_show_everything(case: Case) -> Result<()> {
     assert_eq!(details.arguments, vec![1; 3]);
     assert_eq!(details.inbox, [signal("m", "rating"), cancel("c")]);
     assert_eq!(details.record[0].kind, outcome("one", 0, Value::Ok(vec![1])));
-    assert_eq!((details.summary.created, details.summary.started), (claimed.created, Some(claimed.started)));
+    assert_eq!((details.summary.created, details.summary.started), (claimed.started, Some(claimed.started)));
     assert_eq!((&*details.summary.function, details.summary.version), ("checkout", 1));
     Ok(())
 }

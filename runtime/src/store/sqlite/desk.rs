@@ -30,9 +30,9 @@ pub(super) struct Desk {
     pub(super) runtime: tokio::runtime::Handle,
     /// The store's incarnation, as this handle found it.
     incarnation: String,
-    /// The last row that was written, as crash points name it.
+    /// What the command at hand did, as crash points name it.
     #[cfg(feature = "crash-points")]
-    pub(super) row_label: Option<String>,
+    pub(super) label: Option<String>,
 }
 
 /// What became of a message.
@@ -58,7 +58,7 @@ impl Desk {
             runtime,
             incarnation,
             #[cfg(feature = "crash-points")]
-            row_label: None,
+            label: None,
         })
     }
 
@@ -90,16 +90,22 @@ impl Desk {
             Write::Row { row, from } => self.row(execution, claim, row, from.as_deref()),
             Write::Transaction(body) => bodies::run(self, execution, claim, body),
             Write::Attempt(attempt) => {
+                self.name_point(|_| format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal));
                 records::put_attempt(&self.connection, execution, attempt)?;
                 self.claims.set(execution, Claim { attempts: true, ..claim });
                 Ok(Ok(self.committed()))
             }
-            Write::End(finished) => self.end(execution, claim, finished),
+            Write::End(finished) => {
+                self.name_point(|desk| desk.point_of("end", execution));
+                self.end(execution, claim, finished)
+            }
             Write::Release { wake } => {
+                self.name_point(|desk| desk.point_of("release", execution));
                 self.release(execution, *wake)?;
                 Ok(Ok(self.committed()))
             }
             Write::Park { reason, until_build } => {
+                self.name_point(|desk| desk.point_of("park", execution));
                 self.connection
                     .prepare_cached(
                         "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, reason = ?, until_build = ? \
@@ -112,6 +118,25 @@ impl Desk {
                 Ok(Ok(self.committed()))
             }
         }
+    }
+
+    /// Names the crash points of the command at hand.
+    pub(super) fn name_point(&mut self, name: impl FnOnce(&Self) -> String) {
+        #[cfg(feature = "crash-points")]
+        if crate::crash_point::is_armed() {
+            self.label = Some(name(self));
+        }
+        #[cfg(not(feature = "crash-points"))]
+        drop(name);
+    }
+
+    /// The name of a point of an execution's: it has its function in it.
+    fn point_of(&self, what: &str, execution: &ExecutionId) -> String {
+        let found: rusqlite::Result<String> = self
+            .connection
+            .prepare_cached("SELECT function FROM executions WHERE id = ?")
+            .and_then(|mut find| find.query_row([&*execution.0], |row| row.get(0)));
+        format!("{what} {}", found.unwrap_or_default())
     }
 
     /// A write without a row.
@@ -158,10 +183,7 @@ impl Desk {
         if let (true, RowKind::Outcome(outcome)) = (claim.attempts, row) {
             records::remove_attempts(&self.connection, execution, Some(&outcome.key))?;
         }
-        #[cfg(feature = "crash-points")]
-        {
-            self.row_label = Some(row_label(row));
-        }
+        self.name_point(|_| row_label(row));
         self.claims.set(execution, Claim { next: claim.next + 1, stamp, crashed: false, ..claim });
         Ok(Ok(Committed { seq: Some(claim.next), stamp }))
     }
@@ -294,11 +316,10 @@ impl Desk {
     }
 }
 
-/// How crash points name a row.
-#[cfg(feature = "crash-points")]
+/// How crash points name a row: an outcome as the engine names its body's.
 fn row_label(row: &RowKind) -> String {
     match row {
-        RowKind::Outcome(outcome) => format!("{}#{}", outcome.key.name, outcome.key.ordinal),
+        RowKind::Outcome(outcome) => format!("{}#{}", outcome.key.name, outcome.name_ordinal),
         RowKind::Arrival { name, .. } => format!("arrival {name}"),
         RowKind::Cancel { .. } => "cancel".into(),
         RowKind::Deadline => "deadline".into(),

@@ -11,7 +11,8 @@ use super::records;
 use super::schema::{OPEN, PARKED};
 use crate::error::{Error, ErrorKind};
 use crate::store::{
-    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, Message, NewExecution, Stamp, Watcher, WorkerId,
+    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Stamp, Watcher,
+    WorkerId,
 };
 
 /// How many executions are taken back in one group: it holds the lock meanwhile.
@@ -51,6 +52,7 @@ impl Desk {
 
     /// Creates an execution, or says what stands under its id.
     pub(super) fn create(&mut self, new: &NewExecution) -> Result<Created, Fault> {
+        self.name_point(|_| format!("create {}", new.function));
         let due = new.not_before.is_none_or(|start| start <= self.stamp);
         let owner = new.claim_for.as_ref().filter(|_| due).and_then(|worker| self.claims.standing(worker));
         if !self.insert(new, owner)? {
@@ -73,10 +75,8 @@ impl Desk {
             version: new.version,
             arguments: new.arguments.clone(),
             seed: new.seed,
-            created: self.stamp,
             started: self.stamp,
             deadline: self.deadline(new),
-            parent: new.parent.clone(),
             parked: None,
             crashes: 0,
             record: Vec::new(),
@@ -168,14 +168,17 @@ impl Desk {
         for (_, id) in due {
             claimed.push(self.take(ExecutionId(id), worker)?);
         }
+        if let Some(first) = claimed.first() {
+            self.name_point(|_| format!("claim {}", first.function));
+        }
         Ok(claimed)
     }
 
     fn take(&mut self, id: ExecutionId, worker: i64) -> Result<Claimed, Failure> {
         let mut take = self.connection.prepare_cached(
             "UPDATE executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, max(created, ?2)), \
-             wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, created, started, \
-             deadline, parent, reason, crashes",
+             wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, \
+             reason, crashes",
         )?;
         let claimed = take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
             Ok(Claimed {
@@ -185,12 +188,10 @@ impl Desk {
                 version: row.get(2)?,
                 arguments: row.get(3)?,
                 seed: row.get::<_, i64>(4)? as u64,
-                created: Stamp(row.get(5)?),
-                started: Stamp(row.get(6)?),
-                deadline: row.get::<_, Option<i64>>(7)?.map(Stamp),
-                parent: row.get::<_, Option<Arc<str>>>(8)?.map(ExecutionId),
-                parked: row.get(9)?,
-                crashes: row.get(10)?,
+                started: Stamp(row.get(5)?),
+                deadline: row.get::<_, Option<i64>>(6)?.map(Stamp),
+                parked: row.get(7)?,
+                crashes: row.get(8)?,
                 record: Vec::new(),
                 attempts: Vec::new(),
                 inbox: Vec::new(),
@@ -206,6 +207,9 @@ impl Desk {
 
     /// Puts a message into an inbox for someone outside.
     pub(super) fn post_from_outside(&mut self, to: &ExecutionId, message: &Message) -> Result<bool, Fault> {
+        if let MessageBody::Signal { name, .. } = &message.body {
+            self.name_point(|_| format!("inbox signal {name}"));
+        }
         match self.post(to, message)? {
             Posted::Taken => Ok(true),
             Posted::Refused => Ok(false),
@@ -222,13 +226,13 @@ impl Desk {
         }
     }
 
-    /// Makes a parked or waiting execution due.
+    /// Makes a parked or waiting execution due. Deaths of workers are counted afresh: someone has seen to it.
     pub(super) fn resume(&mut self, id: &ExecutionId) -> Result<bool, Fault> {
         let changed = self
             .connection
             .prepare_cached(
                 "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
-                 until_build = NULL WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
+                 until_build = NULL, crashes = 0 WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
         if changed == 0 && standing_under(&self.connection, id)?.is_none() {

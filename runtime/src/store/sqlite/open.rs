@@ -27,6 +27,53 @@ pub(super) struct Opened {
     pub(super) connection: Connection,
     /// The queue of writers.
     pub(super) gate: Gate,
+    /// Which file it is.
+    pub(super) identity: Identity,
+}
+
+/// Which file a path leads to. SQLite goes on writing to a file that was moved or removed, where nobody finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    path: PathBuf,
+    /// Device and number.
+    file: (u64, u64),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Result<Self, Failure> {
+        match path.metadata() {
+            Ok(metadata) => Ok(Self { path: path.to_owned(), file: numbers(&metadata) }),
+            Err(error) => Err(Failure::Io(format!("{error} (was the file moved or removed while it was open?)"))),
+        }
+    }
+
+    /// Fails if the path leads elsewhere now.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if Self::of(&self.path)? == *self {
+            return Ok(());
+        }
+        Err(Failure::Io("another file was put in its place while it was open: restart the program".into()))
+    }
+}
+
+#[cfg(unix)]
+fn numbers(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn numbers(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+/// A new file's name must outlast a power cut, as its contents do.
+fn sync_directory(path: &Path) {
+    if let Some(Ok(directory)) = path.parent().map(File::open)
+        && let Err(error) = directory.sync_all()
+    {
+        tracing::debug!(%error, "the store's directory can't be synced");
+    }
 }
 
 /// The directory of the workers' lock files.
@@ -77,8 +124,9 @@ pub(super) fn file(path: &Path, migrations: &[&str], now: Stamp) -> Result<Opene
         set_up(&connection)?;
         use_wal(&connection, path)?;
         schema::migrate(&mut connection, migrations, now)?;
+        sync_directory(path);
         drop(turn);
-        Ok(Opened { connection, gate })
+        Ok(Opened { connection, gate, identity: Identity::of(path)? })
     })();
     opened.map_err(|fault: Fault| fault.error(&shown))
 }
@@ -164,8 +212,7 @@ const REFUSED: &[(u64, &str)] = &[
 fn check_file_system(path: &Path) -> Result<()> {
     let directory = path.parent().unwrap_or(path);
     let Ok(found) = rustix::fs::statfs(directory) else { return Ok(()) };
-    // The type of the number differs between machines.
-    #[allow(clippy::unnecessary_cast)]
+    #[allow(clippy::unnecessary_cast, reason = "the type of the number differs between machines")]
     let magic = (found.f_type as u64) & 0xFFFF_FFFF;
     match refused(magic) {
         Some(name) => Err(unsupported(path, &format!("{name} can't lock files or map shared memory reliably"))),
@@ -202,6 +249,8 @@ fn refuse_foreign(path: &Path, migrations: &[&str]) -> Result<(), Fault> {
     // A reader never moves the log of a file that isn't ours into it.
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(BUSY)?;
+    // One look: another process may be making the store right now.
+    let _snapshot = connection.unchecked_transaction()?;
     match schema::inspect(&connection, migrations) {
         Ok(Found::Empty | Found::Store(_)) => check_pages(path, &connection),
         Err(Fault::Answer(error)) => Err(error.context(format!("{} can't be opened", path.display())).into()),

@@ -43,12 +43,14 @@ pub(super) trait Request: Send {
     /// Gives an error out: it won't be run (again).
     fn refuse(self: Box<Self>, error: Error);
     /// What it is, for crash points.
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code, reason = "it names crash points"))]
     fn label(&self) -> &str;
 }
 
 /// A request that is a function of the desk. What it gives may still need work outside the group before the caller
 /// gets it: `finish` starts that.
 pub(super) struct Ask<T, U, R, F> {
+    #[cfg_attr(not(feature = "crash-points"), allow(dead_code, reason = "it names crash points"))]
     label: &'static str,
     run: R,
     answer: Option<Result<T>>,
@@ -130,7 +132,7 @@ impl Queue {
     }
 
     /// Adds a command; gives it back if the store is closed.
-    #[allow(clippy::result_large_err)] // it is moved either way
+    #[allow(clippy::result_large_err, reason = "it is moved either way")]
     pub(super) fn push(&self, command: Command) -> Result<(), Command> {
         let mut inner = self.lock();
         if inner.closed {

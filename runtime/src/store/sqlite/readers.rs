@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::failure::Failure;
-use super::open;
+use super::{Shared, open, threads};
 
 /// How many reads run side by side.
 const THREADS: usize = 2;
@@ -29,15 +29,12 @@ struct Jobs {
 }
 
 impl Readers {
-    pub(super) fn start(store: &Path) -> Result<Arc<Self>, Failure> {
+    pub(super) fn start(store: &Path, shared: &Arc<Shared>) -> Result<Arc<Self>, Failure> {
         let readers = Arc::new(Self::default());
         for number in 1..=THREADS {
             let connection = open::reader(store)?;
             let readers = readers.clone();
-            std::thread::Builder::new()
-                .name(format!("outlast-reader-{number}"))
-                .spawn(move || readers.run(&connection))
-                .map_err(|error| Failure::Io(format!("a thread can't be started: {error}")))?;
+            threads::start(shared, &format!("outlast-reader-{number}"), move || readers.run(&connection))?;
         }
         Ok(readers)
     }

@@ -37,15 +37,22 @@ impl SqliteStore {
     async fn look_for_lost(&self, others: Vec<reads::Listed>) -> Result<Vec<Arc<str>>> {
         let look = |names: Vec<Arc<str>>| {
             self.blocking(move |liveness| {
-                let look = |name: Arc<str>| liveness.look(&name).map(|found| (name, found));
-                names.into_iter().map(look).collect::<std::io::Result<Vec<_>>>()
+                let look = |name: Arc<str>| match liveness.look(&name) {
+                    Ok(found) => (name, found),
+                    // It may well live. `report` says the same, for people.
+                    Err(error) => {
+                        tracing::warn!(worker = %name, %error, "a worker can't be looked at");
+                        (name, Found::Alive)
+                    }
+                };
+                names.into_iter().map(look).collect::<Vec<_>>()
             })
         };
         let (retired, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|other| other.retired);
         let mut lost: Vec<_> = retired.into_iter().map(|worker| worker.name).collect();
         let found = look(others.into_iter().map(|worker| worker.name).collect()).await?;
         let mut suspects = Vec::new();
-        for (name, found) in found.map_err(|error| self.io(&error))? {
+        for (name, found) in found {
             match found {
                 Found::Alive => (),
                 Found::Dead => lost.push(name),
@@ -57,7 +64,7 @@ impl SqliteStore {
         }
         tokio::time::sleep(self.liveness.interval() * 2).await;
         let again = look(suspects.iter().map(|(name, _)| name.clone()).collect()).await?;
-        for ((name, found), (_, before)) in again.map_err(|error| self.io(&error))?.into_iter().zip(suspects) {
+        for ((name, found), (_, before)) in again.into_iter().zip(suspects) {
             if found == Found::Dead || found == Found::Hung(before) {
                 lost.push(name);
             }

@@ -4,6 +4,7 @@ mod clocks;
 mod medium;
 mod opening;
 mod sharing;
+mod tables;
 
 use std::path::PathBuf;
 use std::sync::Weak;

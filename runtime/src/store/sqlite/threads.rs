@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use super::failure::Failure;
 use super::liveness::Liveness;
 use super::{Shared, open};
@@ -29,15 +31,30 @@ impl Stop {
     }
 }
 
-fn start(name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
-    let started = std::thread::Builder::new().name(name.into()).spawn(run);
+/// A thread of the store is there, until this is dropped.
+struct Running(Arc<Shared>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running -= 1);
+    }
+}
+
+/// Starts a thread of the store. What `run` owns is dropped before the thread counts as gone.
+pub(super) fn start(shared: &Arc<Shared>, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    shared.running.send_modify(|running| *running += 1);
+    let running = Running(shared.clone());
+    let started = std::thread::Builder::new().name(name.into()).spawn(move || {
+        let _running = running;
+        run();
+    });
     started.map(drop).map_err(|error| Failure::Io(format!("a thread can't be started: {error}")))
 }
 
 /// Heartbeats, on a thread that no code of the user's runs on.
-pub(super) fn beat(liveness: &Arc<Liveness>, stop: &Arc<Stop>) -> Result<(), Failure> {
+pub(super) fn beat(liveness: &Arc<Liveness>, shared: &Arc<Shared>, stop: &Arc<Stop>) -> Result<(), Failure> {
     let (liveness, stop) = (liveness.clone(), stop.clone());
-    start("outlast-heartbeat", move || {
+    start(shared, "outlast-heartbeat", move || {
         while !stop.wait(liveness.interval()) {
             liveness.beat();
         }
@@ -52,19 +69,21 @@ pub(super) fn watch_others(
     stop: &Arc<Stop>,
 ) -> Result<(), Failure> {
     let connection = open::reader(store)?;
-    let (shared, stop) = (shared.clone(), stop.clone());
-    start("outlast-watch", move || {
-        let version = || -> rusqlite::Result<i64> {
-            connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-        };
-        let mut last = version().ok();
+    let (watched, stop) = (shared.clone(), stop.clone());
+    // The first look comes before the thread: what is committed from now on is seen.
+    let mut last = version(&connection).ok();
+    start(shared, "outlast-watch", move || {
         while !stop.wait(poll) {
             // A look that fails is made again; what it missed shows in the next one.
-            if let Ok(now) = version()
+            if let Ok(now) = version(&connection)
                 && last.replace(now) != Some(now)
             {
-                shared.bump();
+                watched.bump();
             }
         }
     })
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
 }

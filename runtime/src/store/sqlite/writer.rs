@@ -4,6 +4,7 @@
 //! again: owners' writes stay in order at the front until they are in, and never hear of it.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,24 +15,26 @@ use super::clock::Clock;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::gate::Gate;
+use super::open::Identity;
 use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed, open, schema};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Shared, closed, open, schema, threads};
+use crate::error::Result;
 use crate::store::Refused;
-#[cfg(feature = "crash-points")]
-use crate::store::Write;
 
 /// The wait after the first failure; doubled up to [`LONGEST_WAIT`], so that work goes on within 2 s of a return.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// How long the writer waits for the other threads before it closes the file.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The writer.
 struct Writer {
     desk: Desk,
     shared: Arc<Shared>,
     /// None for a store in memory.
-    gate: Option<Gate>,
+    gate: Option<(Gate, Identity)>,
     clock: Arc<dyn Clock>,
     /// A group ends after the command that passes it.
     budget: Duration,
@@ -54,6 +57,15 @@ impl Writer {
     /// Runs until the store is closed and all is written.
     fn run(mut self) {
         let _ended = Ended(self.shared.clone());
+        self.work();
+        // The last connection to close moves the log into the file; one that only reads can't.
+        let begun = Instant::now();
+        while *self.shared.running.borrow() > 1 && begun.elapsed() < LAST_WAIT {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn work(&mut self) {
         let mut wait = FIRST_WAIT;
         let mut closing = None;
         while self.shared.queue.gather(&mut self.pending) {
@@ -117,7 +129,10 @@ impl Writer {
         #[cfg(test)]
         self.limit_pages()?;
         let turn = match &self.gate {
-            Some(gate) => Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?),
+            Some((gate, identity)) => {
+                identity.check()?;
+                Some(gate.enter().map_err(|error| Failure::Io(error.to_string()))?)
+            }
             None => None,
         };
         let mut done = Vec::with_capacity(self.pending.len().min(self.most));
@@ -137,7 +152,10 @@ impl Writer {
             self.shared.bump();
         }
         for done in done {
-            deliver(done);
+            // An owner that panics must not take the store with it.
+            if catch_unwind(AssertUnwindSafe(|| deliver(done))).is_err() {
+                tracing::error!("an owner panicked when it was told of a commit");
+            }
         }
         Ok(())
     }
@@ -180,7 +198,7 @@ impl Writer {
                 match run(desk, &mut command) {
                     Ok(answer) => done.push(Done {
                         #[cfg(feature = "crash-points")]
-                        label: label(desk, &command),
+                        label: label(desk, &command, &answer),
                         command,
                         answer,
                     }),
@@ -233,28 +251,25 @@ fn deliver(done: Done) {
 
 /// The name of a command's crash points.
 #[cfg(feature = "crash-points")]
-fn label(desk: &mut Desk, command: &Command) -> String {
-    let row = std::mem::take(&mut desk.row_label);
-    match command {
-        Command::Owned(submission) => match &submission.write {
-            Write::Row { .. } | Write::Transaction(_) => row.unwrap_or_else(|| "refused".into()),
-            Write::Attempt(attempt) => format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal),
-            Write::End(_) => "end".into(),
-            Write::Release { .. } => "release".into(),
-            Write::Park { .. } => "park".into(),
-        },
-        Command::Asked(request) => request.label().to_owned(),
-        Command::Returned(_) => "returned".into(),
+fn label(desk: &mut Desk, command: &Command, answer: &Answer) -> String {
+    let named = desk.label.take();
+    if let Answer::Owned(Err(_)) = answer {
+        return "refused".into();
+    }
+    match (named, command) {
+        (Some(named), _) => named,
+        (None, Command::Asked(request)) => request.label().to_owned(),
+        (None, Command::Owned(_)) => "refused".into(),
+        (None, Command::Returned(_)) => "returned".into(),
     }
 }
 
-/// Tells the store that the writer is gone, however it went.
+/// Nothing is taken in without a writer, however it went.
 struct Ended(Arc<Shared>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
         self.0.queue.close();
-        self.0.ended.send_replace(true);
     }
 }
 
@@ -265,6 +280,7 @@ pub(super) fn start(
     runtime: &tokio::runtime::Handle,
 ) -> Result<oneshot::Receiver<Result<[u8; 16]>>> {
     let (reply, ready) = oneshot::channel();
+    let store = shared.clone();
     let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
     let run = move || match open_store(options, shared, runtime) {
         Ok((writer, digest_key)) => {
@@ -275,10 +291,8 @@ pub(super) fn start(
         }
         Err(error) => drop(reply.send(Err(error))),
     };
-    let started = std::thread::Builder::new().name("outlast-writer".into()).spawn(run);
-    started
-        .map(|_| ready)
-        .map_err(|error| Error::of(ErrorKind::Unavailable, format!("the store's thread can't be started: {error}")))
+    threads::start(&store, "outlast-writer", run).map_err(|failure| failure.error(&store.file))?;
+    Ok(ready)
 }
 
 fn open_store(
@@ -290,7 +304,7 @@ fn open_store(
     let (connection, gate) = match &options.place {
         Place::File(path) => {
             let opened = open::file(path, schema::MIGRATIONS, now)?;
-            (opened.connection, Some(opened.gate))
+            (opened.connection, Some((opened.gate, opened.identity)))
         }
         Place::Memory => (open::memory(now)?, None),
     };

@@ -34,7 +34,7 @@ impl SetClock {
 
     fn reboot(&self) {
         let mut boot = self.boot.lock().unwrap();
-        *boot = (boot.0 + 1, 1000);
+        *boot = (boot.0 + 1, 50 * DAY);
     }
 }
 
@@ -153,6 +153,7 @@ async fn stamps_stand_while_the_clock_goes_backward() {
     let first = case.must(&claimed, step("one", 1)).await.unwrap().stamp;
     clock.jump(-5 * DAY);
     assert_eq!(case.must(&claimed, step("two", 2)).await.unwrap().stamp, first);
+    assert!(case.owned("b").await.unwrap().started >= first, "a handle's commits don't go backward");
     case.must(&claimed, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
     case.store.close().await;
     // A new handle has only the record to go by.
@@ -161,6 +162,19 @@ async fn stamps_stand_while_the_clock_goes_backward() {
     assert!(case.must(&claimed, step("three", 3)).await.unwrap().stamp >= first);
     assert!(case.must(&claimed, Write::End(succeeded(1))).await.unwrap().stamp >= first);
     crate::store::conformance::case::sound(&*case.store).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_slept_loses_no_worker() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = SetClock::new();
+    let case = open_with(&clock, Place::File(directory.path().join("shop.db"))).await;
+    let claimed = case.owned("a").await.unwrap();
+    let other = open_with(&clock, Place::File(directory.path().join("shop.db"))).await;
+    // On waking up all heartbeats are old, the next ones a moment away.
+    clock.pass(DAY);
+    assert_eq!(other.store.sweep(&other.worker).await.unwrap().reclaimed, 0);
+    case.must(&claimed, step("one", 1)).await.unwrap();
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::data::Operation;
 use crate::store::conformance::case::{Case, Ledger, call, eventually, id, insert, outcome, step, succeeded};
 use crate::store::{Submission, TransactionBody, Value, Verdict, Write};
 
-const LIMIT: Duration = Duration::from_millis(600);
+const LIMIT: Duration = Duration::from_millis(1500);
 
 struct Shop {
     directory: tempfile::TempDir,
@@ -204,17 +204,79 @@ async fn a_closed_store_that_cannot_be_written_tells_its_owners() {
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_are_undone_with_their_group() {
     let shop = Shop::open().await;
-    let claimed = shop.case.owned("a").await.unwrap();
-    shop.disk(true);
-    // The end is in a group that fails; until it commits, the claim stands.
+    let (first, second) = (shop.case.owned("a").await.unwrap(), shop.case.owned_call(call("b", 2)).await.unwrap());
+    // The end fits, and is rolled back with the row that doesn't: the claim stands until it commits.
     let ledger = Arc::new(Ledger::default());
-    shop.submit(&claimed, large(0), &ledger, 0);
-    shop.submit(&claimed, Write::End(succeeded(1)), &ledger, 1);
-    shop.submit(&claimed, step("late", 1), &ledger, 2);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(ledger.so_far(), 0);
+    let turn = std::fs::File::open(shop.directory.path().join("shop.db-turn")).unwrap();
+    turn.lock().unwrap();
+    // One before, so that the writer waits for its turn and the rest gathers for one group.
+    shop.submit(&second, step("one", 1), &ledger, 0);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    shop.disk(true);
+    shop.submit(&first, Write::End(succeeded(1)), &ledger, 1);
+    shop.submit(&second, large(1), &ledger, 2);
+    shop.submit(&first, step("late", 1), &ledger, 3);
+    turn.unlock().unwrap();
+    eventually("a group fails", || async { Ok(shop.store.shared.health.lock().unwrap().is_some()) }).await.unwrap();
+    assert!(ledger.so_far() <= 1);
     shop.disk(false);
-    let told = ledger.told(3).await;
-    assert!(told[0].1.is_ok() && told[1].1.is_ok());
-    assert_eq!(told[2].1, Err(Refused::Fenced));
+    let told = ledger.told(4).await;
+    assert!(told[..3].iter().all(|(_, result)| result.is_ok()), "{told:?}");
+    assert_eq!(told[3].1, Err(Refused::Fenced));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_leaves_is_fenced_within_the_group() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let turn = std::fs::File::open(shop.directory.path().join("shop.db-turn")).unwrap();
+    turn.lock().unwrap();
+    // One before, so that the writer waits for its turn and the rest gathers for one group.
+    let ledger = Arc::new(Ledger::default());
+    shop.submit(&claimed, step("one", 1), &ledger, 0);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut leaving = shop.store.leave(&shop.case.worker);
+    let waiting = futures::poll!(&mut leaving);
+    assert!(waiting.is_pending());
+    shop.submit(&claimed, step("two", 2), &ledger, 1);
+    turn.unlock().unwrap();
+    leaving.await.unwrap();
+    let told = ledger.told(2).await;
+    assert!(told[0].1.is_ok());
+    assert_eq!(told[1].1, Err(Refused::Fenced));
+    assert_eq!(shop.store.details(id("a")).await.unwrap().unwrap().record.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_moved_away_is_not_written_to() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let (path, away) = (shop.directory.path().join("shop.db"), shop.directory.path().join("away.db"));
+    std::fs::rename(&path, &away).unwrap();
+    let ledger = Arc::new(Ledger::default());
+    shop.submit(&claimed, step("one", 1), &ledger, 0);
+    told_in_time(shop.store.create(call("b", 2)), "moved or removed").await;
+    std::fs::copy(&away, &path).unwrap();
+    told_in_time(shop.store.create(call("b", 2)), "another file was put in its place").await;
+    assert_eq!(ledger.so_far(), 0);
+    std::fs::rename(&away, &path).unwrap();
+    assert!(ledger.told(1).await[0].1.is_ok(), "it is back");
+}
+
+/// An owner that panics.
+struct Clumsy;
+
+impl crate::store::Owner for Clumsy {
+    fn committed(self: Arc<Self>, _: u64, _: Result<crate::store::Committed, Refused>) {
+        std::panic::resume_unwind(Box::new("dropped it"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_panics_harms_nobody_else() {
+    let shop = Shop::open().await;
+    let claimed = shop.case.owned("a").await.unwrap();
+    let (execution, epoch) = (claimed.id.clone(), claimed.epoch);
+    shop.store.submit(Submission { execution, epoch, write: step("one", 1), owner: Arc::new(Clumsy), ticket: 0 });
+    assert_eq!(shop.case.must(&claimed, step("two", 2)).await.unwrap().seq, Some(1));
 }

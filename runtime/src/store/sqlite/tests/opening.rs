@@ -49,8 +49,22 @@ async fn a_store_is_created_once_and_opened_again() {
     store.close().await;
     let store = open_at(&path).await.unwrap();
     assert!(store.details(id("a")).await.unwrap().is_some());
+    let opened = open::file(&path, MIGRATIONS, Stamp(0)).unwrap();
+    let synchronous: i64 = opened.connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+    assert_eq!(synchronous, 2, "FULL: acknowledged is durable");
     let mode: String = stranger(&path).query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_store_lets_go_of_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shop.db");
+    for _ in 0..5 {
+        open_at(&path).await.unwrap().close().await;
+        // The last connection to go takes the log with it.
+        assert!(!directory.path().join("shop.db-wal").exists(), "the file is still open");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,93 @@
+//! What stands in the tables: the change log, and indexes that carry what grows.
+
+use bson::{Document, doc};
+
+use super::*;
+use crate::store::conformance::case::{insert, outcome};
+use crate::store::{TransactionBody, Value, Verdict, Write};
+
+/// A row of the change log.
+type Change = (i64, u8, Option<Document>, Option<Document>);
+
+fn changes(path: &std::path::Path) -> Vec<Change> {
+    let connection = stranger(path);
+    let mut statement = connection.prepare("SELECT n, operation, before, after FROM changes ORDER BY n").unwrap();
+    let read = |bytes: Option<Vec<u8>>| bytes.map(|bytes| Document::from_reader(&*bytes).unwrap());
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, read(row.get(2)?), read(row.get(3)?))));
+    rows.unwrap().map(|row| row.unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_write_of_a_document_is_in_the_change_log_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shop.db");
+    let store = SqliteStore::open(SqliteOptions::file(&path)).await.unwrap();
+    let case = case_on(store.clone()).await;
+    let update = |n: i32| Operation::UpdateOne {
+        collection: "orders".into(),
+        filter: doc! { "_id": 1 },
+        update: doc! { "$set": { "n": n } },
+    };
+    let delete = || Operation::DeleteOne { collection: "orders".into(), filter: doc! { "_id": 1 } };
+    store.data(insert("orders", doc! { "_id": 1, "n": 1 }).unwrap()).await.unwrap();
+    store.data(update(2)).await.unwrap();
+    // What changes nothing leaves nothing.
+    store.data(update(2)).await.unwrap();
+    store.data(insert("orders", doc! { "_id": 1 }).unwrap()).await.unwrap_err();
+    let claimed = case.owned("a").await.unwrap();
+    let body = TransactionBody {
+        run: Box::new(|| {
+            Box::pin(async {
+                let access = crate::data::current().unwrap();
+                access.data(insert("orders", doc! { "_id": 2 }).unwrap()).await.unwrap();
+                Verdict::RollBack(outcome("reserve", 0, Value::Ok(vec![])))
+            })
+        }),
+        failed: Box::new(|_| None),
+    };
+    case.must(&claimed, Write::Transaction(body)).await.unwrap();
+    store.data(delete()).await.unwrap();
+    store.data(delete()).await.unwrap();
+    let (one, two) = (doc! { "_id": 1, "n": 1 }, doc! { "_id": 1, "n": 2 });
+    let expected = [(1, 1, None, Some(one.clone())), (2, 2, Some(one), Some(two.clone())), (3, 3, Some(two), None)];
+    assert_eq!(changes(&path), expected);
+    // Purged, all but the newest, whose number is never given out again.
+    let retention = Retention { executions: Duration::ZERO, tombstones: Duration::ZERO };
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    store.purge(retention).await.unwrap();
+    assert_eq!(changes(&path).iter().map(|change| change.0).collect::<Vec<_>>(), [3]);
+    store.data(insert("orders", doc! { "_id": 3 }).unwrap()).await.unwrap();
+    assert_eq!(changes(&path).iter().map(|change| change.0).collect::<Vec<_>>(), [3, 4]);
+}
+
+/// Statements whose index SQLite chooses by itself; the others name theirs (`INDEXED BY`).
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_walks_through_a_table_that_grows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shop.db");
+    SqliteStore::open(SqliteOptions::file(&path)).await.unwrap().close().await;
+    let connection = stranger(&path);
+    for sql in [
+        "SELECT executions.id FROM executions LEFT JOIN workers ON workers.n = executions.owner \
+         ORDER BY executions.created DESC, executions.id DESC LIMIT 10",
+        "SELECT id FROM executions WHERE parent = 'a' AND status IN (0, 4) ORDER BY created, id",
+        "UPDATE executions SET status = 0 WHERE status = 4 AND until_build IS NOT NULL AND until_build <> 1",
+        "SELECT execution, message FROM watchers WHERE watched = 'a'",
+        "DELETE FROM inbox WHERE execution = 'a' AND message = 'm'",
+        "SELECT 1 FROM rows WHERE execution = 'a' AND message = 'm'",
+        "SELECT seq FROM rows WHERE execution = 'a' ORDER BY seq DESC LIMIT 1",
+        "DELETE FROM attempts WHERE execution = 'a'",
+        "SELECT key FROM documents WHERE collection = 'c' ORDER BY key",
+        "DELETE FROM changes WHERE n IN (SELECT n FROM changes WHERE n < (SELECT max(n) FROM changes) \
+         ORDER BY n LIMIT 200) AND stamp < 1",
+    ] {
+        let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let steps = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+        for step in steps {
+            let step = step.unwrap();
+            let walks = step.starts_with("SCAN") && !step.contains("USING") || step.contains("TEMP B-TREE");
+            // Children of one execution are few enough to be sorted.
+            assert!(!walks || (sql.contains("parent =") && !step.starts_with("SCAN")), "{sql}: {step}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a journey must have come to, whoever was killed on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use outlast::{End, Filter, Status};
+use outlast::{ErrorKind, Execution, Running};
+use rusqlite::Connection;
+use serde_json::Value as Json;
+
+use crate::point::{Phase, Point, operations};
+use crate::started::{Directory, Effect, LIMIT, effects};
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sweep-program");
+pub(crate) const ID: &str = "journey-1";
+
+/// The journey and its errand, as far as they are there.
+pub(crate) async fn executions(running: &Running) -> Vec<Execution> {
+    let mut all = Vec::new();
+    for summary in running.executions(Filter { limit: 100, ..Filter::default() }).await.unwrap() {
+        match running.execution(summary.id().as_str()).details().await {
+            Ok(execution) => all.push(execution),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::NotFound, "{error}"),
+        }
+    }
+    all.sort_by_key(|execution| execution.function() != "journey");
+    all
+}
+
+/// What was on record at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) recorded: BTreeSet<String>,
+    /// How often the executions had been claimed.
+    pub(crate) claims: u64,
+    pub(crate) exists: bool,
+}
+
+impl Known {
+    pub(crate) async fn of(running: &Running) -> Self {
+        let executions = executions(running).await;
+        Self {
+            recorded: executions.iter().flat_map(operations).map(|(label, _)| label).collect(),
+            claims: executions.iter().map(Execution::claims).sum(),
+            exists: !executions.is_empty(),
+        }
+    }
+
+    /// Of a store whose processes are all dead: from a copy, so that who comes next finds the file as they left it.
+    pub(crate) async fn of_the_dead(directory: &Path) -> Self {
+        let copy = Directory::new();
+        for file in ["store.db", "store.db-wal"] {
+            if directory.join(file).exists() {
+                std::fs::copy(directory.join(file), copy.path().join(file)).unwrap();
+            }
+        }
+        let running = copy.caller(LIMIT).await;
+        let known = Self::of(&running).await;
+        running.shutdown().await;
+        known
+    }
+}
+
+/// What a journey left: compared with that of the run that nothing disturbed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Outcome {
+    status: Status,
+    result: Option<Json>,
+    /// Name, kind, attempts and result of each operation of either execution. Branches may record in another order.
+    operations: BTreeSet<String>,
+    signals: Vec<String>,
+    functions: Vec<String>,
+    /// Documents by collection and body, and the number of changes logged.
+    bookings: Vec<i64>,
+    changes: i64,
+    /// Rows that should be gone: messages, attempts, watchers.
+    left_over: i64,
+}
+
+impl Outcome {
+    pub(crate) async fn of(running: &Running, directory: &Path) -> (Self, Vec<Execution>) {
+        let executions = executions(running).await;
+        let journey = &executions[0];
+        let (changes, left_over) = counted(&directory.join("store.db"));
+        let outcome = Self {
+            status: journey.status(),
+            result: journey.result(),
+            operations: executions
+                .iter()
+                .flat_map(Execution::operations)
+                .map(|(name, kind, attempts, result)| format!("{} {name} {attempts} {result}", kind.name()))
+                .collect(),
+            signals: executions.iter().flat_map(Execution::signals).map(str::to_owned).collect(),
+            functions: executions.iter().map(|execution| execution.function().to_owned()).collect(),
+            bookings: bookings(running).await,
+            changes,
+            left_over,
+        };
+        (outcome, executions)
+    }
+
+    /// What must hold of the undisturbed one, and so of all that equal it.
+    pub(crate) fn is_whole(&self) {
+        assert_eq!(self.status, Status::Ended(End::Succeeded));
+        assert_eq!(self.signals, ["rating"]);
+        assert_eq!(self.functions, ["journey", "errand"]);
+        assert_eq!((&*self.bookings, self.changes, self.left_over), (&[1][..], 1, 0));
+        for line in self.operations.iter().filter(|line| line.starts_with("step") || line.starts_with("transaction")) {
+            assert!(line.split(' ').nth(2) == Some("1"), "a crash counted as an attempt: {line}");
+        }
+    }
+}
+
+/// What the tables themselves say: changes logged, and rows that should be gone. The file is whole.
+fn counted(store: &Path) -> (i64, i64) {
+    let file = Connection::open(store).unwrap();
+    file.busy_timeout(Duration::from_secs(10)).unwrap();
+    let check: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+    let count =
+        |rows: &str| -> i64 { file.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0)).unwrap() };
+    let left_over = ["inbox", "attempts", "watchers"].map(count).iter().sum();
+    (count("changes WHERE collection = 'accounts'"), left_over)
+}
+
+async fn bookings(running: &Running) -> Vec<i64> {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Account {
+        bookings: i64,
+    }
+    let found = running.scope(async { outlast::collection::<Account>("accounts").find(bson::doc! {}).await }).await;
+    found.unwrap().into_iter().map(|account| account.bookings).collect()
+}
+
+/// A process was killed at a point: what every body may have done, exactly.
+pub(crate) fn judge(
+    point: &Point,
+    victim: u32,
+    known: &Known,
+    exact: bool,
+    bodies: &BTreeSet<String>,
+    directory: &Path,
+) {
+    let effects = effects(directory);
+    let mut keys = BTreeMap::<&str, &str>::new();
+    for effect in &effects {
+        let key = keys.entry(&effect.label).or_insert(&effect.key);
+        assert_eq!(*key, effect.key, "{point}: the idempotency key of {} has changed", effect.label);
+        assert!(bodies.contains(&effect.label), "{point}: {} never ran before", effect.label);
+    }
+    assert_eq!(keys.values().collect::<BTreeSet<_>>().len(), bodies.len(), "{point}: two bodies share a key");
+    for body in bodies {
+        let count = |of_victim: bool| {
+            let is = |effect: &&Effect| effect.label == *body && (effect.pid == victim) == of_victim;
+            effects.iter().filter(is).count()
+        };
+        let (victims, others) = (count(true), count(false));
+        // The loser of the `select!` is settled by the row of its winner.
+        let row = if body == "tortoise#0" { "hare#0" } else { body };
+        let said =
+            format!("{point}: {body} ran {victims} times in the killed process, {others} times in others, {known:?}");
+        if !exact && *body != point.label {
+            assert!(victims <= 1 && (1..=2).contains(&(victims + others)), "{said}");
+        } else if known.recorded.contains(row) {
+            assert_eq!(victims + others, 1, "{said}: what is recorded ran again");
+        } else {
+            assert!(victims <= 1 && others == 1, "{said}: what isn't recorded runs once more");
+        }
+        if *body == point.label {
+            let expected = match point.phase {
+                Phase::BeforeBody => (0, 1),
+                Phase::AfterBody | Phase::BeforeCommit => (1, 1),
+                Phase::AfterCommit => (1, 0),
+            };
+            assert_eq!((victims, others), expected, "{said}");
+        }
+    }
+    let is_recorded = known.recorded.contains(&point.label);
+    match point.phase {
+        Phase::AfterCommit if point.label.contains('#') => assert!(is_recorded, "{point}: {known:?}"),
+        Phase::BeforeBody | Phase::AfterBody | Phase::BeforeCommit | Phase::AfterCommit => {
+            assert!(point.phase == Phase::AfterCommit || !is_recorded, "{point}: {known:?}");
+        }
+    }
+}
