@@ -345,8 +345,6 @@ fn quiet(execution: &Arc<Execution>) {
     let mut unwanted = Vec::new();
     for (place, launch) in starting {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
-            #[cfg(test)]
-            state.probe.started(state.places[place].kind, &state.places[place].key);
             launch.start(execution, &mut state, place);
         } else {
             unwanted.push(launch);

@@ -32,6 +32,8 @@ pub(crate) enum Launch {
 impl Launch {
     /// Starts it. The state is the execution's, held.
     pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) {
+        #[cfg(test)]
+        state.probe.started(state.places[place].kind, &state.places[place].key);
         match self {
             Self::Body(spec, body) => {
                 state.places[place].timeout = spec.timeout;

@@ -2,6 +2,7 @@
 
 mod children;
 mod claims;
+mod ends;
 mod foreign;
 mod order;
 mod record;

@@ -82,7 +82,7 @@ pub(crate) struct Watched {
 static WATCHED: LazyLock<Mutex<HashMap<ExecutionId, Arc<Watched>>>> = LazyLock::new(Mutex::default);
 /// The idempotency keys of all that is recorded in watched executions.
 static RECORDED: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
-static AGAIN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static AGAIN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 
 thread_local! {
     static HERE: RefCell<Option<Arc<Watched>>> = const { RefCell::new(None) };
@@ -106,26 +106,30 @@ pub(crate) fn watch(id: &ExecutionId, plan: Plan) -> Arc<Watched> {
     watched
 }
 
-pub(crate) fn forget(id: &ExecutionId) {
-    if let Some(watched) = WATCHED.held().remove(id) {
-        let mut recorded = RECORDED.held();
-        for key in watched.recorded.held().drain(..) {
-            recorded.remove(&key);
-        }
-    }
+/// Watches an execution no longer: which of its bodies began although their outcome was recorded.
+pub(crate) fn forget(id: &ExecutionId) -> Vec<String> {
+    let Some(watched) = WATCHED.held().remove(id) else { return Vec::new() };
+    let keys: HashSet<_> = watched.recorded.held().drain(..).collect();
+    RECORDED.held().retain(|key| !keys.contains(key));
+    keys.into_iter().filter(|key| AGAIN.held().contains(key)).collect()
 }
 
 /// A body has begun: it must not be one whose outcome an earlier claim recorded.
 pub(crate) fn body_begins() {
     let key = crate::idempotency_key();
     if RECORDED.held().contains(&key) {
-        AGAIN.held().push(key);
+        AGAIN.held().insert(key);
     }
 }
 
-/// Bodies that ran although their outcome was recorded.
-pub(crate) fn bodies_run_again() -> Vec<String> {
-    AGAIN.held().clone()
+/// The body of a step that must never begin twice has begun.
+pub(crate) fn body_begins_once() {
+    static BEGUN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    body_begins();
+    let key = crate::idempotency_key();
+    if !BEGUN.held().insert(key.clone()) {
+        AGAIN.held().insert(key);
+    }
 }
 
 /// Whatever claim is taken up in `adopt` is watched by this one.

@@ -34,7 +34,8 @@ fn random_programs_replay_as_they_lived() {
     let mut round = 0;
     while left > 0 {
         let now = left.min(ROUND);
-        play_round(Dice(seed ^ round).roll(), now, &rows);
+        let failures = play_round(Dice(seed ^ round).roll(), now, &rows);
+        assert!(failures.is_empty(), "OUTLAST_TEST_SEED={seed}, round {round}: {}", failures.join("\n\n"));
         left -= now;
         round += 1;
     }
@@ -45,7 +46,8 @@ fn clock() -> u64 {
     crate::store::Stamp::now().0.unsigned_abs() & 0xFFFF_FFFF
 }
 
-fn play_round(seed: u64, cases: u64, rows: &AtomicU64) {
+/// Some of the programs, on stores of their own: what failed.
+fn play_round(seed: u64, cases: u64, rows: &AtomicU64) -> Vec<String> {
     let worlds = RUNTIME
         .block_on(async { [World::open(Duration::from_secs(60)).await, World::open(Duration::from_millis(1)).await] });
     let failed = OnceLock::new();
@@ -66,7 +68,7 @@ fn play_round(seed: u64, cases: u64, rows: &AtomicU64) {
             world.engine.shut_down().await;
         }
     });
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    failures
 }
 
 /// What one thread plays.

@@ -63,7 +63,7 @@ fn body() -> impl Strategy<Value = Body> {
 }
 
 fn step() -> impl Strategy<Value = Leaf> {
-    (0_u8..3, argument(), body()).prop_map(|(name, argument, body)| Leaf::Step { name, argument, body })
+    (0_u8..4, argument(), body()).prop_map(|(name, argument, body)| Leaf::Step { name, argument, body })
 }
 
 fn leaf_of_many() -> impl Strategy<Value = Leaf> {

@@ -10,6 +10,7 @@ use super::super::harness::{Ordeal, PARKING, Post, RUNTIME, WAITING, World, prov
 use super::super::probe::{Came, Plan};
 use super::{dice, fast, live, returned};
 use crate::engine::Step;
+use crate::engine::context;
 use crate::engine::held::Held;
 use crate::store::Status;
 use crate::{Error, ErrorKind, Result, durable, step};
@@ -203,11 +204,15 @@ async fn counted() -> Result<u64> {
     Ok(1)
 }
 
+/// Whether each destructor ran while a function was put away.
+static DROPPING: Mutex<Vec<bool>> = Mutex::new(Vec::new());
+
 /// Polls its operation once more when it is dropped.
 struct Clings(Step<Result<u64>>);
 
 impl Drop for Clings {
     fn drop(&mut self) {
+        DROPPING.held().push(context::is_dropping());
         let _ = (&mut self.0).now_or_never();
         let _ = counted().now_or_never();
     }
@@ -229,5 +234,7 @@ fn an_operation_polled_by_a_destructor_while_the_function_is_put_away_is_inert()
     returned(&ended);
     assert!(ended.runs.len() >= 4, "{} claims", ended.runs.len());
     assert_eq!(*COUNTED.held(), 0);
+    // Put away twice, and returned twice: a call made there would else be one from outside executions.
+    assert_eq!(*DROPPING.held(), [true, true, false, false]);
     assert!(ended.runs.iter().all(|run| !matches!(run.came, Some(Came::Fault(_)))));
 }

@@ -172,6 +172,7 @@ fn a_body_that_replay_gives_up_never_starts() {
     let on = RUNTIME.block_on(WAITING.go_on(&called, &ended, &first, Plan::default(), Post::NONE, &mut dice()));
     returned(&on);
     assert_eq!(SLOW.load(Ordering::SeqCst), before, "the outcome that drops it had to be offered first");
+    assert!(on.runs[0].started.iter().all(|(_, key)| &*key.name != "slow_and_counted"), "{:?}", on.runs[0].started);
 }
 
 #[durable]

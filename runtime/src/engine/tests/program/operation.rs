@@ -104,6 +104,12 @@ async fn gamma(argument: u64, body: Body) -> Result<u64, Problem> {
     work(argument, body).await
 }
 
+#[step(at_most_once, skip(body))]
+async fn delta(argument: u64, body: Body) -> Result<u64, Problem> {
+    probe::body_begins_once();
+    work(argument, body).await
+}
+
 async fn work(argument: u64, body: Body) -> Result<u64, Problem> {
     probe::body_begins();
     for _ in 0..body.yields {
@@ -162,10 +168,11 @@ pub(super) fn call(leaf: Leaf, last: u64) -> BoxFuture<'static, Came> {
     match leaf {
         Leaf::Step { name, argument, body } => {
             let argument = argument.value(last);
-            match name % 3 {
+            match name % 4 {
                 0 => Box::pin(alpha(argument, body)),
                 1 => Box::pin(beta(argument, body)),
-                _ => Box::pin(gamma(argument, body)),
+                2 => Box::pin(gamma(argument, body)),
+                _ => Box::pin(delta(argument, body)),
             }
         }
         Leaf::Inline { argument, body } => {
