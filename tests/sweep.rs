@@ -139,8 +139,9 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
     let (name, file) = (point.to_string(), directory.path().join("point"));
     let deadly = deadly(&name, file.to_str().unwrap());
     let start = |mode, environment: &[_]| Program::start(PROGRAM, mode, directory.path(), environment);
-    let mut programs: Vec<_> = ["create", "work", "work", "signal"].iter().map(|mode| start(mode, &deadly)).collect();
+    // Opened first: whoever stops inside a group keeps everyone else from opening the store until it is killed.
     let running = directory.caller(LIMIT).await;
+    let mut programs: Vec<_> = ["create", "work", "work", "signal"].iter().map(|mode| start(mode, &deadly)).collect();
     until(&format!("{point} is reached"), || file.exists()).await;
     let pid: u32 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     let victim = programs.iter().position(|program| program.pid() == pid).unwrap();
