@@ -225,7 +225,8 @@ fn wrong_calls_say_what_fits() {
     shop.run(&["call", "double"]).failed(2, &["`double(n: u64)` is called without arguments"]);
     shop.run(&["call", "pay", r#"{"order": "o"}"#]).failed(2, &["the argument `card` is missing"]);
     shop.run(&["call", "pay", r#"{"order": "o", "crad": "4"}"#]).failed(2, &["`crad`", "order, card"]);
-    shop.run(&["call", "double", "1", "--id", "two words"]).failed(2, &["two words"]);
+    let said = shop.run(&["call", "double", "1", "--id", "two words"]).failed(2, &["the execution's id `two words`"]);
+    assert!(!said.err.contains("arguments"), "they do fit: {said:?}");
     shop.run(&["call", "double", "1", "--timeout", "soon"]).failed(2, &["soon", "1m30s"]);
     shop.run(&["call", "double", "1", "--id", "x"]).ok();
     shop.run(&["call", "double", "2", "--id", "x"]).failed(2, &["other arguments"]);
@@ -244,6 +245,20 @@ fn a_failure_is_told_with_its_chain_and_exit_code_1() {
     assert_eq!(json["error"]["kind"], "exhausted");
     assert_eq!(json["error"]["chain"].as_array().unwrap().len(), 3);
     shop.run(&["call", "hibernate", "--timeout", "50ms"]).failed(1, &["timeout"]);
+    // Not 2: it was the function that asked wrongly.
+    let said = shop.run(&["call", "quarrel", "--json"]).failed(1, &["other arguments"]);
+    assert_eq!(serde_json::from_str::<Json>(&said.out).unwrap()["error"]["kind"], "conflict");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_is_no_text_is_never_another_one() {
+    use std::os::unix::ffi::OsStrExt;
+    let shop = Shop::new();
+    let name = std::ffi::OsStr::from_bytes(b"sqlite://caf\xe9.db");
+    let said = said(shop.command(PROGRAM, &["call", "double", "1"]).env("OUTLAST_STORE", name));
+    said.failed(2, &["OUTLAST_STORE", "UTF-8"]);
+    assert!(!shop.folder.path().join("outlast.db").exists());
 }
 
 #[test]

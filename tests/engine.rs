@@ -15,6 +15,8 @@ mod errors;
 mod keeping;
 #[path = "engine/misplaced.rs"]
 mod misplaced;
+#[path = "engine/panics.rs"]
+mod panics;
 #[path = "engine/plain.rs"]
 mod plain;
 #[path = "engine/steps.rs"]

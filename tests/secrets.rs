@@ -82,7 +82,7 @@ async fn without_its_key_a_program_with_secrets_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_another_key_the_execution_is_parked_and_nothing_is_lost() {
+async fn with_another_key_it_does_not_start_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("s.db");
     let app = start(&file, FIRST).await.unwrap();
@@ -92,15 +92,31 @@ async fn with_another_key_the_execution_is_parked_and_nothing_is_lost() {
     }
     app.shutdown().await;
 
-    let app = start(&file, SECOND).await.unwrap();
-    app.execution("pay").signal("go", &()).await.unwrap();
-    let error = app.execution("pay").result().await.unwrap_err();
-    assert!(error.messages().iter().any(|message| message.contains("OUTLAST_KEY")), "{error:?}");
-    app.shutdown().await;
+    let error = start(&file, SECOND).await.unwrap_err();
+    assert!(error.to_string().contains("OUTLAST_KEY"), "{error}");
 
     let app = start(&file, FIRST).await.unwrap();
-    assert!(app.execution("pay").resume().await.unwrap());
+    app.execution("pay").signal("go", &()).await.unwrap();
     let result = app.scope(async { pay(CARD.into(), 5).id("pay").await }).await.unwrap();
     assert_eq!(result, format!("{TOKEN}/19"));
     app.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_the_digests_is_wrapped_and_a_store_that_had_a_key_wants_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("s.db");
+    start(&file, FIRST).await.unwrap().shutdown().await;
+    let kept = || {
+        let store = rusqlite::Connection::open(&file).unwrap();
+        store.query_row("SELECT value FROM meta WHERE key = 'digest_key'", [], |row| row.get::<_, Vec<u8>>(0)).unwrap()
+    };
+    let first = kept();
+    assert!(first.len() > 16, "sealed");
+    // Another key in front wraps it anew, and calls are told apart as before.
+    start(&file, &format!("{SECOND},{FIRST}")).await.unwrap().shutdown().await;
+    assert_ne!(kept(), first);
+    start(&file, SECOND).await.unwrap().shutdown().await;
+    let error = start(&file, FIRST).await.unwrap_err();
+    assert!(error.to_string().contains("OUTLAST_KEY"), "{error}");
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use journey::{ID, Known, Outcome, PROGRAM, judge};
 use outlast::{ErrorKind, Running};
-use point::Point;
+use point::{Phase, Point};
 use started::{Directory, LIMIT, Program, until, within};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -109,7 +109,7 @@ async fn alone(point: Point, undisturbed: Arc<Undisturbed>) {
     first.kill();
     let known = Known::of_the_dead(directory.path()).await;
     Program::start(PROGRAM, "run", directory.path(), &[]).succeeds().await;
-    judge(&point, first.pid(), &known, true, &undisturbed.bodies, directory.path());
+    judge(&point, first.pid(), &known, &undisturbed.bodies, directory.path());
     compare(&point, &undisturbed, &directory).await;
 }
 
@@ -144,14 +144,17 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
     until(&format!("{point} is reached"), || file.exists()).await;
     let pid: u32 = std::fs::read_to_string(&file).unwrap().parse().unwrap();
     let victim = programs.iter().position(|program| program.pid() == pid).unwrap();
-    // What is frozen in the writer records nothing more; elsewhere the record is read as soon as the process is dead.
+    // What is frozen in the writer records nothing more; elsewhere the record is read as soon as the process is dead,
+    // which may be too late.
     let before = Known::of(&running).await;
     programs[victim].kill();
     let after = Known::of(&running).await;
-    let in_writer = matches!(point.phase, point::Phase::BeforeCommit | point::Phase::AfterCommit);
-    let known = if in_writer { &before } else { &after };
-    let exact = in_writer || before.claims == after.claims;
-    if victim == 0 && !after.exists {
+    let exists = after.exists;
+    let known = match point.phase {
+        Phase::BeforeCommit | Phase::AfterCommit => before,
+        Phase::BeforeBody | Phase::AfterBody => Known { exact: before.claims == after.claims, ..after },
+    };
+    if victim == 0 && !exists {
         programs.push(start("create", &[]));
     }
     if victim == 3 {
@@ -165,7 +168,7 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
             None => program.ask_to_go().await,
         }
     }
-    judge(&point, pid, known, exact, &undisturbed.bodies, directory.path());
+    judge(&point, pid, &known, &undisturbed.bodies, directory.path());
     running.shutdown().await;
     compare(&point, &undisturbed, &directory).await;
 }

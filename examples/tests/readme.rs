@@ -30,6 +30,17 @@ async fn ask() -> Result<bool> {
 }
 // readme: end
 
+// readme: begin
+async fn in_a_test() -> Result<()> {
+    let app = App::new().store("memory:").start().await?;
+    let run = app.scope(async { approve("order-7".into()).id("a").start().await }).await?;
+    run.signal("answer", &false).await?;
+    assert!(!run.result().await?);
+    app.shutdown().await;
+    Ok(())
+}
+// readme: end
+
 #[tokio::test]
 async fn the_calls_of_the_readme_do_what_it_says() {
     let running = App::new().store("memory:").start().await.unwrap();
@@ -37,6 +48,7 @@ async fn the_calls_of_the_readme_do_what_it_says() {
     let other = approve("order-43".into()).id("approval-42").await.unwrap_err();
     assert_eq!(other.kind(), outlast::ErrorKind::Conflict);
     running.shutdown().await;
+    in_a_test().await.unwrap();
 }
 
 /// The README's first program, in a folder of its own.
@@ -74,12 +86,11 @@ fn read(path: &str) -> String {
     fs::read_to_string(repository().join(path)).unwrap()
 }
 
-/// What a file shows in the README.
-fn shown(path: &str) -> String {
+/// What a file shows in the README: each part between the marks.
+fn shown(path: &str) -> Vec<String> {
     let text = read(path);
-    let (_, rest) = text.split_once("// readme: begin\n").unwrap();
-    let (shown, _) = rest.split_once("// readme: end\n").unwrap();
-    shown.to_owned()
+    let parts = text.split("// readme: begin\n").skip(1);
+    parts.map(|part| part.split_once("// readme: end\n").unwrap().0.to_owned()).collect()
 }
 
 /// The README's blocks of a language.
@@ -98,7 +109,8 @@ fn blocks(language: &str) -> Vec<String> {
 #[test]
 fn every_rust_block_of_the_readme_is_compiled() {
     let compiled = ["examples/src/shop/checkout.rs", "examples/src/bin/hello.rs", "examples/tests/readme.rs"];
-    assert_eq!(blocks("rust"), compiled.map(shown));
+    let compiled: Vec<String> = compiled.into_iter().flat_map(shown).collect();
+    assert_eq!(blocks("rust"), compiled);
     assert_eq!(read("README.md").matches("```rust").count(), compiled.len(), "a block of another form");
 }
 

@@ -24,7 +24,7 @@ fn post(client: Client) -> ::outlast::__private::Step<Result<()>> {
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::std::sync::Arc::clone(&__kept);
+            let __kept = ::core::clone::Clone::clone(&__kept);
             async move { __post(__argument_0.own(&__kept.0)).await }
         },
     )

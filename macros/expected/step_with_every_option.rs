@@ -72,7 +72,7 @@ where
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::std::sync::Arc::clone(&__kept);
+            let __kept = ::core::clone::Clone::clone(&__kept);
             async move {
                 __charge(
                         &__kept.0,

@@ -29,7 +29,7 @@ pub(crate) fn charge(order: &Order) -> ::outlast::__private::Step<Result<ChargeI
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::std::sync::Arc::clone(&__kept);
+            let __kept = ::core::clone::Clone::clone(&__kept);
             async move { __charge(&__kept.0).await }
         },
     )

@@ -30,7 +30,7 @@ fn reserve(order: &Order) -> ::outlast::__private::Step<Result<()>> {
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::std::sync::Arc::clone(&__kept);
+            let __kept = ::core::clone::Clone::clone(&__kept);
             async move { __reserve(&__kept.0).await }
         },
     )

@@ -214,7 +214,7 @@ impl Plan {
         });
         let operation = quote_spanned! {name=>
             #step(&__SPEC, #arguments, &__RESULT, move || {
-                let #kept = ::std::sync::Arc::clone(&#kept);
+                let #kept = ::core::clone::Clone::clone(&#kept);
                 async move { #inner(#(#passed),*).await }
             })
         };

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::digest::Digests;
 use crate::duration::IntoDuration;
 use crate::engine::{Engine, RunningScope, States};
 use crate::error::{Error, ErrorKind, Result};
@@ -63,10 +64,16 @@ impl App {
     /// With what the environment says: `OUTLAST_STORE`, `OUTLAST_KEY`. Builder calls override it.
     pub fn from_env() -> Self {
         let mut app = Self::new();
-        if let Ok(store) = std::env::var("OUTLAST_STORE") {
-            app.settings.store = store;
+        match text_of("OUTLAST_STORE") {
+            Ok(Some(store)) => app.settings.store = store,
+            Ok(None) => {}
+            // Told at the start: to go on with the default would be to work with another store.
+            Err(error) => app.error = Some(error),
         }
-        app.key = std::env::var("OUTLAST_KEY").ok().filter(|key| !key.trim().is_empty());
+        match text_of("OUTLAST_KEY") {
+            Ok(key) => app.key = key.filter(|key| !key.trim().is_empty()),
+            Err(error) => app.error = Some(error),
+        }
         app
     }
 
@@ -212,7 +219,7 @@ impl App {
         place::must_be_there(&self.settings.store)?;
         let store = place::open(&self.settings).await?;
         let keys = self.key.as_deref().and_then(|key| Keys::from_text(key).ok());
-        let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys);
+        let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys, Digests::unused());
         engine.start().await?;
         Ok(Running { engine })
     }
@@ -247,7 +254,8 @@ impl App {
             ));
         }
         let store = place::open(&self.settings).await?;
-        Ok((Engine::new(store.clone(), registry, self.settings, self.states, keys), store))
+        let digests = Digests::of_store(&*store, keys.as_ref()).await?;
+        Ok((Engine::new(store.clone(), registry, self.settings, self.states, keys, digests), store))
     }
 }
 
@@ -277,6 +285,17 @@ impl Running {
     /// Runs a future whose calls mean this app: needed where several apps run in one process.
     pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         RunningScope::new(self.engine.clone(), future)
+    }
+}
+
+/// A variable of the environment, if it is set.
+fn text_of(name: &str) -> Result<Option<String>> {
+    match std::env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Error::of(ErrorKind::Invalid, format!("{name} isn't UTF-8: set it to plain text")))
+        }
     }
 }
 

@@ -6,7 +6,12 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::store::Digest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sealing::Keys;
+use crate::store::{Digest, Store};
+
+/// What the key is wrapped for.
+const CONTEXT: &[u8] = b"the key of a store's digests";
 
 /// The digests of one store.
 #[derive(Clone, Copy)]
@@ -15,6 +20,35 @@ pub(crate) struct Digests([u8; 16]);
 impl Digests {
     pub(crate) fn new(key: [u8; 16]) -> Self {
         Self(key)
+    }
+
+    /// The digests of a store whose key is wrapped by `OUTLAST_KEY` where there is one: wrapped here the first time,
+    /// and anew when the keys change.
+    pub(crate) async fn of_store(store: &dyn Store, keys: Option<&Keys>) -> Result<Self> {
+        let kept = store.digest_key();
+        let plain = match (<[u8; 16]>::try_from(kept.as_slice()), keys) {
+            (Ok(plain), None) => return Ok(Self(plain)),
+            (Ok(plain), Some(_)) => plain,
+            (Err(_), Some(keys)) => {
+                let opened = keys.open(&kept, CONTEXT)?;
+                opened.try_into().map_err(|_| Error::of(ErrorKind::Damaged, "the store's digest key is damaged"))?
+            }
+            (Err(_), None) => {
+                return Err(Error::of(
+                    ErrorKind::Invalid,
+                    "this store was used with a key: set OUTLAST_KEY to it, or calls can't be told apart",
+                ));
+            }
+        };
+        if let Some(keys) = keys.filter(|keys| !keys.is_first(&kept)) {
+            store.keep_digest_key(keys.seal(&plain, CONTEXT)?).await?;
+        }
+        Ok(Self(plain))
+    }
+
+    /// For those who only look: no digest is compared.
+    pub(crate) fn unused() -> Self {
+        Self(crate::engine::random_bytes())
     }
 
     /// The digest of `parts` for one purpose; parts are told apart by their lengths.

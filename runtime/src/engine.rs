@@ -54,7 +54,7 @@ pub use step::{Step, step};
 pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;
-pub(crate) use random::id as new_id;
+pub(crate) use random::{bytes as random_bytes, id as new_id};
 pub(crate) use running::Scoped as RunningScope;
 pub(crate) use states::States;
 
@@ -119,10 +119,10 @@ impl Engine {
         settings: Settings,
         states: States,
         keys: Option<Keys>,
+        digests: Digests,
     ) -> Arc<Self> {
         let runtime = Runtime::current();
         let lanes = Lanes::new(runtime.metrics().num_workers());
-        let digests = Digests::new(store.digest_key());
         let engine = Arc::new(Self {
             store,
             registry,

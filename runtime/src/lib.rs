@@ -11,7 +11,7 @@
 //! #[durable]
 //! async fn checkout(order: u64, cents: i64) -> Result<String> {
 //!     let charge = charge(&order, cents).await?; // recorded once, replayed ever after
-//!     outlast::sleep("20ms").await?; // "20 days" would hold no process either
+//!     outlast::sleep("20ms").await?; // "20d" would hold no process either
 //!     Ok(format!("order {order}: {charge}"))
 //! }
 //!
@@ -76,6 +76,7 @@ mod encoding;
 mod engine;
 mod error;
 mod function;
+mod panics;
 mod sealing;
 #[cfg(feature = "cli")]
 mod serve;

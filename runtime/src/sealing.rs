@@ -79,6 +79,11 @@ impl Keys {
         Ok([&[VERSION][..], &self.first.id, &nonce, &ciphertext].concat())
     }
 
+    /// Whether the first key has sealed it: after a rotation the others can go once nothing else needs them.
+    pub(crate) fn is_first(&self, sealed: &[u8]) -> bool {
+        sealed.get(1..=ID) == Some(&self.first.id[..])
+    }
+
     /// Opens what one of the keys has sealed.
     ///
     /// # Errors

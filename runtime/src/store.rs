@@ -656,6 +656,12 @@ pub(crate) struct Report {
     pub(crate) problems: Vec<String>,
 }
 
+/// The most messages that wait in an inbox, and the most rows of a record that still takes signals: a sender can't fill
+/// the store of an execution that never listens.
+pub(crate) const MAX_INBOX: u64 = 10_000;
+/// See [`MAX_INBOX`].
+pub(crate) const MAX_ROWS_FOR_SIGNALS: u64 = 200_000;
+
 /// A store. All methods may be called from any thread inside a tokio runtime; none blocks its caller.
 pub(crate) trait Store: Send + Sync + 'static {
     /// Registers a worker, which is alive from then on for as long as its process is, and claimable work of parked
@@ -679,7 +685,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     fn submit(&self, submission: Submission);
 
     /// Puts a message into an execution's inbox: `false` if it had been there before or the execution has ended.
-    /// [`crate::ErrorKind::NotFound`] if there is no such execution.
+    /// [`crate::ErrorKind::NotFound`] if there is no such execution, [`crate::ErrorKind::TooLarge`] if a signal finds its
+    /// inbox or its record full.
     fn post(&self, to: ExecutionId, message: Message) -> BoxFuture<'_, Result<bool>>;
 
     /// Announces an execution's end to a watcher: at once if it has ended. [`crate::ErrorKind::NotFound`] if there is no
@@ -716,8 +723,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Removes some of what is older than its retention; `true` if more is left.
     fn purge(&self, retention: Retention) -> BoxFuture<'_, Result<bool>>;
 
-    /// The key of all digests of this store.
-    fn digest_key(&self) -> [u8; 16];
+    /// The key of all digests of this store as it stands there: 16 plain bytes, or longer and wrapped.
+    fn digest_key(&self) -> Vec<u8>;
+
+    /// Keeps the same key in another form.
+    fn keep_digest_key(&self, key: Vec<u8>) -> BoxFuture<'_, Result<()>>;
 
     /// Facts and problems. Slow (reads the whole store) if `thorough`.
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>>;

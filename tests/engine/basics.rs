@@ -235,3 +235,109 @@ async fn a_step_outside_an_execution_is_an_error() {
     assert_eq!(sum(1, 2).plain().await.unwrap(), 6);
     app.shutdown().await;
 }
+
+static LONG_BODIES: Count = Count::new();
+
+#[step]
+async fn long_the_first_time() -> Result<u32> {
+    if LONG_BODIES.add() == 1 {
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+    }
+    Ok(LONG_BODIES.get())
+}
+
+#[durable]
+async fn has_a_long_step() -> Result<u32> {
+    long_the_first_time().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_that_is_given_up_lets_go_of_what_ran() {
+    let directory = tempfile::tempdir().unwrap();
+    let app = || App::new().store(format!("sqlite://{}", directory.path().join("store.db").display()));
+    let first = app().shutdown_grace("1h").start().await.unwrap();
+    let run = first.scope(async { has_a_long_step().id("long").start().await }).await.unwrap();
+    while LONG_BODIES.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(run);
+    assert!(tokio::time::timeout(Duration::from_millis(50), first.shutdown()).await.is_err());
+    let second = app().start().await.unwrap();
+    let done = tokio::time::timeout(Duration::from_secs(60), second.execution("long").result()).await;
+    assert_eq!(done.expect("another worker takes it over").unwrap(), 2);
+    second.shutdown().await;
+}
+
+static FIRST_MAY_END: Count = Count::new();
+static LAST_MAY_END: Count = Count::new();
+
+#[step]
+async fn ends_when(last: bool) -> Result<bool> {
+    let told = if last { &LAST_MAY_END } else { &FIRST_MAY_END };
+    while told.get() == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    Ok(last)
+}
+
+#[durable]
+async fn ends_and_goes_on(last: bool) -> Result<u32> {
+    ends_when(last).await?;
+    double(&21).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_records_during_a_shutdown_goes_on_elsewhere() {
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("store.db").display());
+    let app = |park_after| App::new().store(&url).park_after(park_after).shutdown_grace("1h").start();
+    for park_after in ["0ms", "20ms"] {
+        let first = app(park_after).await.unwrap();
+        FIRST_MAY_END.0.store(0, std::sync::atomic::Ordering::SeqCst);
+        LAST_MAY_END.0.store(0, std::sync::atomic::Ordering::SeqCst);
+        let id = |last| format!("{park_after}-{last}");
+        for last in [false, true] {
+            first.scope(async { ends_and_goes_on(last).id(id(last)).start().await }).await.unwrap();
+        }
+        let going = tokio::spawn(first.shutdown());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        // One of them records while the other still holds the worker: its next step may not begin, so it looks idle.
+        FIRST_MAY_END.add();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        LAST_MAY_END.add();
+        going.await.unwrap();
+        let second = app(park_after).await.unwrap();
+        for last in [false, true] {
+            let done = tokio::time::timeout(Duration::from_secs(30), second.execution(id(last)).result()).await;
+            assert_eq!(done.expect("it was given back as due").unwrap(), 42, "{}", id(last));
+        }
+        second.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_never_waits_for_a_store_that_is_damaged() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    let app = || App::new().store(format!("sqlite://{}", path.display())).start();
+    let first = app().await.unwrap();
+    assert_eq!(first.scope(async { sum(1, 4).id("three").await }).await.unwrap(), 10);
+    first.shutdown().await;
+    let file = rusqlite::Connection::open(&path).unwrap();
+    // One that is read first, one that is only written.
+    for (name, id) in [("inbox_message", "three"), ("rows", "five")] {
+        let mut page = file.prepare("SELECT rootpage FROM sqlite_master WHERE name = ?").unwrap();
+        let page: i64 = page.query_row([name], |row| row.get(0)).unwrap();
+        let damaged = directory.path().join(format!("{name}.db"));
+        std::fs::copy(&path, &damaged).unwrap();
+        let bytes = std::fs::File::options().write(true).open(&damaged).unwrap();
+        bytes.write_all_at(&[0; 4096], u64::try_from(page - 1).unwrap() * 4096).unwrap();
+        let app = App::new().store(format!("sqlite://{}", damaged.display())).store_timeout("500ms");
+        let app = app.start().await.unwrap();
+        let run = app.call("sum", serde_json::json!({ "a": 1, "b": 4 }), Some(id)).await;
+        let waits = tokio::time::timeout(Duration::from_secs(30), async { run?.result().await }).await;
+        assert_eq!(waits.expect("it is told").unwrap_err().kind(), ErrorKind::Damaged, "{name}");
+        drop(app);
+    }
+}

@@ -127,3 +127,20 @@ async fn a_function_may_call_itself() {
     assert_eq!(app.scope(async { family(5).await }).await.unwrap(), 32);
     app.shutdown().await;
 }
+
+#[durable]
+async fn waits_for_itself(started: bool) -> Result<()> {
+    let own = waits_for_itself(started).id("itself");
+    if started { own.start().await?.result().await } else { own.await }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_for_ones_own_end_is_an_error() {
+    for started in [false, true] {
+        let app = always_parking().await;
+        let waits = app.scope(async move { waits_for_itself(started).id("itself").await });
+        let error = tokio::time::timeout(std::time::Duration::from_secs(60), waits).await.unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+        app.shutdown().await;
+    }
+}

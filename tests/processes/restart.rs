@@ -38,8 +38,7 @@ async fn when_one_of_two_is_killed_the_other_goes_on() {
     let run = caller.scope(async { held("one".to_owned()).start().await }).await.unwrap();
     until("the body runs", || directory.ran("one-hold") == [first.pid()]).await;
     let second = worker(&directory);
-    until("the second is there", || std::fs::read_dir(directory.path().join("store.db.workers")).unwrap().count() == 2)
-        .await;
+    directory.registered(2).await;
     let killed = Instant::now();
     first.kill();
     until("the other goes on", || directory.ran("one-hold").len() == 2).await;
@@ -57,8 +56,7 @@ async fn a_worker_that_is_told_to_go_gives_back_at_once() {
     let run = caller.scope(async { held("one".to_owned()).start().await }).await.unwrap();
     until("the body runs", || directory.ran("one-hold") == [first.pid()]).await;
     let second = worker(&directory);
-    until("the second is there", || std::fs::read_dir(directory.path().join("store.db.workers")).unwrap().count() == 2)
-        .await;
+    directory.registered(2).await;
     let told = Instant::now();
     first.send(Signal::TERM);
     until("the other goes on", || directory.ran("one-hold").len() == 2).await;

@@ -107,11 +107,8 @@ async fn processes_that_start_at_once_make_one_store() {
         directory.tell("go");
         let call = caller.scope(async { held("first".to_owned()).await });
         within("the first call ends", call).await.unwrap();
-        until("all are there", || {
-            assert!(programs.iter_mut().all(|program| program.ended().is_none()), "one can't open the store");
-            std::fs::read_dir(directory.path().join("store.db.workers")).unwrap().count() >= programs.len()
-        })
-        .await;
+        directory.registered(6).await;
+        assert!(programs.iter_mut().all(|program| program.ended().is_none()), "one can't open the store");
         for program in &mut programs {
             program.ask_to_go().await;
         }

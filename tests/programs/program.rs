@@ -90,6 +90,13 @@ async fn slow() -> Result<()> {
     Ok(())
 }
 
+/// Fails with an error that is another mistake elsewhere.
+#[durable]
+async fn quarrel() -> Result<u64> {
+    double(1).id("taken").await?;
+    double(2).id("taken").await
+}
+
 /// Runs for a minute.
 #[durable]
 async fn dawdle() -> Result<()> {

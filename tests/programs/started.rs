@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use outlast::{App, Running};
+use rusqlite::Connection;
 use rustix::process::{Pid, Signal};
 
 /// The longest that anything may take: no test waits for ever, and none fails because a machine is slow.
@@ -127,6 +128,14 @@ impl Directory {
     /// A caller of the store in it, without a worker; how long it waits for an answer.
     pub(crate) async fn caller(&self, patience: Duration) -> Running {
         App::new().store(self.store()).caller_only().store_timeout(patience).start().await.unwrap()
+    }
+
+    /// Waits until so many workers are on the store's list.
+    pub(crate) async fn registered(&self, workers: i64) {
+        let file = Connection::open(self.path().join("store.db")).unwrap();
+        file.busy_timeout(LIMIT).unwrap();
+        let count = || file.query_row("SELECT count(*) FROM workers", [], |row| row.get::<_, i64>(0)).unwrap();
+        until("the workers are there", || count() == workers).await;
     }
 
     /// Says a word to the bodies that wait for one.

@@ -96,6 +96,7 @@ async fn stopped_inside_a_group(comes_back: bool) {
         ("OUTLAST_CRASH_FILE", file.to_str().unwrap()),
     ];
     let mut workers = [(); 2].map(|()| Program::start(WORKER, "work", directory.path(), &point));
+    directory.registered(2).await;
     let walked = |label: &'static str| caller.scope(walk(label.to_owned()).id(label));
     let begun = caller.scope(async { walk("w".to_owned()).id("w").start().await }).await.unwrap();
     until("a worker stops inside a group", || file.exists()).await;

@@ -12,7 +12,7 @@ use crate::purchases::Purchase;
 pub(crate) async fn checkout(purchase: Purchase) -> Result<Receipt> {
     let charge = charge(&purchase).await?; // a step: recorded once, replayed ever after
     let (label, ()) = tokio::try_join!(print_label(&purchase), reserve(&purchase))?; // ordinary combinators
-    outlast::sleep("20ms").await?; // until the parcel is collected; "20 days" would hold no process either
+    outlast::sleep("20ms").await?; // until the parcel is collected; "20d" would hold no process either
     mail(&purchase, &charge, &label).await?;
     Ok(Receipt { purchase, charge, label })
 }

@@ -244,6 +244,13 @@ pub(crate) struct CallOptions<'a> {
     pub(crate) timeout: Option<Duration>,
 }
 
+impl CallOptions<'_> {
+    /// Whether they can stand in a call.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.id.map_or(Ok(()), |id| engine::check_name("execution", id))
+    }
+}
+
 impl Running {
     /// Calls a function by name, with a JSON object of its arguments (a single one may stand bare); an `id` makes it
     /// idempotent.
@@ -264,9 +271,7 @@ impl Running {
         let Some(function) = self.engine.registry.newest(function) else {
             return Err(self.no_function(function));
         };
-        if let Some(id) = options.id {
-            engine::check_name("execution", id)?;
-        }
+        options.check()?;
         let id = ExecutionId(options.id.map_or_else(|| engine::new_id().into(), Into::into));
         let (digest, arguments) = self.engine.json_arguments(function, arguments)?;
         let timeout = options.timeout.or(function.timeout);

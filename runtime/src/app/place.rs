@@ -35,6 +35,15 @@ async fn embedded(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
                 format!("the store `{}` names no file: write sqlite://shop.db", shown(url)),
             ));
         };
+        if path == ":memory:" || path.contains('?') {
+            return Err(Error::of(
+                ErrorKind::Invalid,
+                format!(
+                    "the store `{}` has parameters, and outlast knows none: write sqlite://shop.db or memory:",
+                    shown(url)
+                ),
+            ));
+        }
         SqliteOptions::file(path)
     };
     options.hang = settings.hang_limit;
@@ -77,8 +86,9 @@ pub(crate) fn must_be_there(url: &str) -> Result<()> {
 
 /// A URL as it may be shown: without a user's name and password.
 pub(crate) fn shown(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}•••{}", &url[..scheme + 3], &url[at..]),
+    let scheme = url.find("://").map(|scheme| scheme + 3).or_else(|| url.find(':').map(|scheme| scheme + 1));
+    match (scheme, url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme <= at => format!("{}•••{}", &url[..scheme], &url[at..]),
         _ => url.to_owned(),
     }
 }
@@ -91,5 +101,15 @@ mod tests {
     fn a_password_is_never_shown() {
         let shown = shown("mongodb+srv://ann:p@ss@cluster/shop?retryWrites=true");
         assert_eq!(shown, "mongodb+srv://•••@cluster/shop?retryWrites=true");
+        assert_eq!(super::shown("postgres:ann:pass@cluster"), "postgres:•••@cluster");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn parameters_of_a_file_are_refused() {
+        for url in ["sqlite://:memory:", "sqlite::memory:", "sqlite://shop.db?mode=memory"] {
+            let error = open(&Settings { store: url.to_owned(), ..Settings::default() }).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{url}: {error:?}");
+        }
     }
 }

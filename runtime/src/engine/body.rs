@@ -1,8 +1,6 @@
 //! Bodies: a task of its own for each step that runs, with its attempts, its timeout, its panics.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
@@ -18,6 +16,7 @@ use super::lane::Event;
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};
+use crate::panics::caught;
 use crate::store::{Attempt, BoxFuture, Stamp, Write};
 
 /// The body of a step, its result in the record's form.
@@ -238,12 +237,11 @@ pub(crate) async fn back_off_until(execution: &Arc<Execution>, place: usize, nex
 /// One attempt: its panic and its timeout are failures like any other.
 async fn attempt_once(spec: &BodySpec, scope: Scope, body: &dyn ErasedBody) -> Produced {
     let scope = Context::Body(Arc::new(scope));
-    let make = catch_unwind(AssertUnwindSafe(|| body.recorded()));
-    let future = match make {
+    let future = match caught(|| body.recorded()) {
         Ok(future) => future,
-        Err(panic) => return panicked(spec, &*panic),
+        Err(words) => return panicked(spec, &words),
     };
-    let run = Caught(Scoped::new(scope, future));
+    let run = Caught::new(Scoped::new(scope, future));
     let outcome = match spec.timeout {
         None => run.await,
         Some(limit) => {
@@ -254,36 +252,41 @@ async fn attempt_once(spec: &BodySpec, scope: Scope, body: &dyn ErasedBody) -> P
             outcome
         }
     };
-    outcome.unwrap_or_else(|panic| panicked(spec, &*panic))
+    outcome.unwrap_or_else(|words| panicked(spec, &words))
 }
 
-fn panicked(spec: &BodySpec, panic: &(dyn Any + Send)) -> Produced {
-    let words = if spec.secret.any { "•••" } else { panic_message(panic) };
+fn panicked(spec: &BodySpec, words: &str) -> Produced {
+    let words = if spec.secret.any { "•••" } else { words };
     Produced::fault(Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", spec.name)))
 }
 
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    if let Some(text) = panic.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = panic.downcast_ref::<String>() {
-        text
-    } else {
-        "no message"
+/// A future whose panic is its words. What it leaves behind may panic, too, when it is given up.
+pub(crate) struct Caught<F>(Option<F>);
+
+impl<F> Caught<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Some(future))
     }
 }
 
-/// A future whose panic is a value.
-pub(crate) struct Caught<F>(pub(crate) F);
-
 impl<F: Future + Unpin> Future for Caught<F> {
-    type Output = Result<F::Output, Box<dyn Any + Send>>;
+    type Output = Result<F::Output, String>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(cx))) {
+        let Some(future) = &mut self.0 else { return Poll::Pending };
+        match caught(|| Pin::new(future).poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
+            Err(words) => Poll::Ready(Err(words)),
+        }
+    }
+}
+
+impl<F> Drop for Caught<F> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        if caught(|| drop(future)).is_err() {
+            tracing::warn!("a destructor panicked while a body was put away");
         }
     }
 }

@@ -6,7 +6,6 @@
 //!
 //! Each sentence of the rule is a line here, named by a comment `rule: …`; the tests take each out in turn.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -27,6 +26,7 @@ use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
 use crate::function::outcome::{Produced, Root};
+use crate::panics::caught;
 use crate::store::{Committed, Outcome, Refused, RowKind, Stamp, Value, Write};
 
 /// A stage in the end of a cancelled execution.
@@ -122,19 +122,19 @@ fn crash_limit(execution: &Arc<Execution>) -> Option<Error> {
 fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
     let arguments = std::mem::take(&mut *execution.arguments.held());
     let function = execution.function;
-    let made = catch_unwind(AssertUnwindSafe(|| {
+    let made = caught(|| {
         context::within(Context::Execution(execution.clone()), || {
             let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
             let mut input = Input::from_record(&arguments, &function.secret, open)?;
             (function.start)(&mut input)
         })
-    }));
+    });
     match made {
         Ok(Ok(root)) => Ok(root),
         Ok(Err(error)) => Err(error
             .context(format!("`{}` can't be started with its recorded arguments", function.name))
             .with_kind(ErrorKind::Diverged)),
-        Err(panic) => Err(panicked(execution, &*panic)),
+        Err(words) => Err(panicked(execution, &words)),
     }
 }
 
@@ -281,12 +281,11 @@ fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
     let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
     let in_span = span.enter();
-    let progress = catch_unwind(AssertUnwindSafe(|| {
-        context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first))
-    }));
+    let progress =
+        caught(|| context::within(Context::Execution(execution.clone()), || offer_all(execution, &mut root, first)));
     let progress = match progress {
         Ok(progress) => progress,
-        Err(panic) => Progress::Fault(panicked(execution, &*panic)),
+        Err(words) => Progress::Fault(panicked(execution, &words)),
     };
     drop(in_span);
     match progress {
@@ -297,7 +296,7 @@ fn run(execution: &Arc<Execution>, first: bool) {
         Progress::Returned(produced) => {
             // The function has returned: what its future still holds is dropped as the function left it.
             context::within(Context::Execution(execution.clone()), || {
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(root)));
+                let _ = caught(|| drop(root));
             });
             ending::returned(execution, produced);
         }
@@ -312,9 +311,9 @@ fn run(execution: &Arc<Execution>, first: bool) {
     }
 }
 
-fn panicked(execution: &Execution, panic: &(dyn std::any::Any + Send)) -> Error {
+fn panicked(execution: &Execution, words: &str) -> Error {
     let function = execution.function;
-    let words = if Sealed::from(function.secret).any { "•••" } else { super::body::panic_message(panic) };
+    let words = if Sealed::from(function.secret).any { "•••" } else { words };
     Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", function.name))
 }
 
@@ -351,6 +350,7 @@ fn quiet(execution: &Arc<Execution>) {
             unwanted.push(launch);
         }
     }
+    record_drift(execution, &mut state);
     let waiting = std::mem::take(&mut state.waiting);
     let fetch = std::mem::take(&mut state.fetch_again);
     drop(state);
@@ -363,6 +363,22 @@ fn quiet(execution: &Arc<Execution>) {
         inbox::fetch(execution);
     }
     parking::consider(execution);
+}
+
+/// Says once in the record that an operation was matched although its arguments have changed: an arrival under a name
+/// that no signal can have, so that nobody takes it and no poll comes of it.
+fn record_drift(execution: &Arc<Execution>, state: &mut State) {
+    for place in std::mem::take(&mut state.drifted) {
+        let name: Arc<str> = format!(".drift {}", state.describe(place)).into();
+        let said = state.offers.iter().any(|offer| match &offer.what {
+            Offered::Arrival { name: other, .. } => *other == name,
+            Offered::Outcome { .. } | Offered::Recorded(_) | Offered::Cancel { .. } | Offered::Deadline => false,
+        });
+        if !said {
+            let row = RowKind::Arrival { name, payload: state.places[place].arguments.clone() };
+            execution.submit(state, Write::Row { row: row.clone(), from: None }, Pending::Row(row));
+        }
+    }
 }
 
 /// Whether a cancellation came with the claim, the deadline has passed, or the row of either is on its way: nothing

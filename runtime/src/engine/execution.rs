@@ -435,9 +435,7 @@ impl Execution {
 /// Drops a root so that its operations are inert.
 pub(crate) fn drop_root(root: Option<Root>) {
     let Some(root) = root else { return };
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        context::within(context::Context::Dropping, || drop(root));
-    }));
+    let dropped = crate::panics::caught(|| context::within(context::Context::Dropping, || drop(root)));
     if dropped.is_err() {
         tracing::warn!("a destructor panicked while an execution was put away");
     }

@@ -9,6 +9,7 @@ use super::Engine;
 use super::driver;
 use super::execution::Execution;
 use super::held::Held;
+use crate::panics::caught;
 use crate::store::{Committed, Message, Refused};
 
 /// What can happen to an execution.
@@ -93,7 +94,10 @@ async fn run(engine: Weak<Engine>, lane: Arc<Lane>) {
             continue;
         }
         for (count, (execution, event)) in round.drain(..).enumerate() {
-            driver::handle(&execution, event);
+            // Whatever panics, this lane's other executions go on.
+            if let Err(words) = caught(|| driver::handle(&execution, event)) {
+                tracing::error!(id = %execution.id, %words, "its lane panicked: it goes on when this worker starts again");
+            }
             if count % ROUND == ROUND - 1 {
                 tokio::task::yield_now().await;
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::body::{BodySpec, ErasedBody};
 use super::execution::{Activity, Execution, State};
 use super::{body, child, transaction};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::function::outcome::Produced;
 use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value, Watcher};
 
@@ -51,6 +51,8 @@ impl Launch {
                 state.set_activity(place, Activity::Timer(due));
                 execution.engine.timers.at(due, execution, super::timers::Due::Operation(place));
             }
+            Self::Child { new, wait: true } if new.id == execution.id => for_itself(execution, state, place),
+            Self::Watch(of) if of == execution.id => for_itself(execution, state, place),
             Self::Child { mut new, wait } => {
                 new.watcher = wait.then(|| watcher(execution, state, place));
                 let run = child::create(execution.clone(), place, *new, wait);
@@ -73,6 +75,15 @@ impl Launch {
             }
         }
     }
+}
+
+/// The end that it waits for would wait for it.
+fn for_itself(execution: &Arc<Execution>, state: &mut State, place: usize) {
+    let error = Error::of(
+        ErrorKind::Conflict,
+        format!("`{}` would wait for its own end: its id is `{}`", execution.function.name, execution.id),
+    );
+    execution.record(state, place, Produced::fault(error.into_terminal()).value, 0, None);
 }
 
 /// How the place hears of an end. Noted before anything else happens: the message may be in the inbox already.

@@ -9,9 +9,10 @@ pub(crate) fn check(what: &str, name: &str) -> Result<()> {
         return Ok(());
     }
     let shown: String = name.chars().take(40).collect();
+    let what = if what == "execution" { "execution's id".to_owned() } else { format!("{what} name") };
     Err(Error::of(
         ErrorKind::Invalid,
-        format!("the {what} name `{shown}` doesn't fit: use 1 to 255 letters, digits and `_ . : / -`"),
+        format!("the {what} `{shown}` doesn't fit: use 1 to 255 letters, digits and `_ . : / -`"),
     )
     .into_terminal())
 }

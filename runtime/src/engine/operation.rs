@@ -90,6 +90,7 @@ impl Placed {
             }
             return Poll::Ready(Err(self.misplaced()));
         }
+        let waker = cx.waker().clone();
         let mut state = self.execution.state.held();
         if let Some(taken) = state.take(self.place) {
             self.done = true;
@@ -98,10 +99,7 @@ impl Placed {
         }
         let place = &mut state.places[self.place];
         place.refused = false;
-        match &mut place.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        let replaced = place.waker.replace(waker);
         let mut unwanted = None;
         if !place.polled {
             place.polled = true;
@@ -110,8 +108,9 @@ impl Placed {
                 launch => unwanted = launch,
             }
         }
-        // What a body has captured is dropped without the lock: its destructor may ask for the time.
+        // What a body has captured is dropped without the lock: its destructor may ask for the time. So may a waker's.
         drop(state);
+        drop(replaced);
         drop(unwanted);
         Poll::Pending
     }

@@ -44,6 +44,10 @@ pub(crate) fn park_if_idle(execution: &Arc<Execution>, generation: u64) {
 }
 
 fn park(execution: &Arc<Execution>) {
+    // A worker that is told to go starts nothing, so what looks idle may have work to do: it gives everything back as due.
+    if execution.engine.is_draining() {
+        return;
+    }
     let mut state = execution.state.held();
     let wake = state.next_due(execution.deadline);
     // What is due within the grace isn't worth a replay.

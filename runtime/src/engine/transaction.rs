@@ -132,20 +132,17 @@ impl Judge {
         let idempotency_key = engine.idempotency_key(&self.execution.id, kind, &key);
         let scope = Scope::new(engine, self.spec.name.clone(), idempotency_key);
         let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
-        let run = Caught(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
+        let run = Caught::new(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
         let verdict = async move {
             match run.await {
                 Ok(produced) => {
                     let name = format!("the result of `{}`", self.spec.name);
                     self.judge(self.execution.engine.limited(produced, &name, self.spec.secret))
                 }
-                Err(panic) => {
-                    let message = super::body::panic_message(&*panic).to_owned();
-                    match self.fault(TransactionFault::Panicked(message)) {
-                        Some(row) => Verdict::RollBack(row),
-                        None => Verdict::Retry,
-                    }
-                }
+                Err(words) => match self.fault(TransactionFault::Panicked(words)) {
+                    Some(row) => Verdict::RollBack(row),
+                    None => Verdict::Retry,
+                },
             }
         };
         Box::pin(tracing::Instrument::instrument(verdict, span))

@@ -9,7 +9,7 @@ use super::Engine;
 use super::execution::{Execution, Phase};
 use super::held::Held;
 use super::lane::{Event, Lanes};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ClaimRequest, Stamp, WorkerId};
 
 /// The wait before a store that is away is asked again.
@@ -111,6 +111,16 @@ impl Engine {
         Ok(())
     }
 
+    /// A store that is away comes back, and callers wait for it; a damaged one doesn't.
+    fn tell_of_damage(&self, error: &Error) {
+        if error.kind() == ErrorKind::Damaged {
+            let mut waiters = self.waiters.held();
+            for id in waiters.ids() {
+                waiters.tell(&id, &Err(error.clone()));
+            }
+        }
+    }
+
     /// Stops: takes up nothing new, lets bodies in flight record within the grace, gives everything back, closes.
     pub(crate) async fn shut_down(self: &Arc<Self>) {
         if self.draining.swap(true, Ordering::AcqRel) {
@@ -139,8 +149,9 @@ impl Engine {
 
     /// Stops without a word to the store, like a process that is killed.
     pub(crate) fn kill(self: &Arc<Self>) {
-        if !self.draining.swap(true, Ordering::AcqRel) {
-            self.closed.store(true, Ordering::Release);
+        self.draining.store(true, Ordering::Release);
+        // Also what was left of a shutdown that was given up half-way.
+        if !self.closed.swap(true, Ordering::AcqRel) {
             super::running::unregister(self);
             self.abandon_all();
             self.waiters.held().clear();
@@ -166,6 +177,7 @@ async fn tend(engine: Weak<Engine>) {
     let mut changes = alive.store.changes();
     let look_again = alive.look_again.clone();
     drop(alive);
+    let mut away = false;
     loop {
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_closed() {
@@ -173,9 +185,16 @@ async fn tend(engine: Weak<Engine>) {
         }
         changes.mark_unchanged();
         let next = match alive.look().await {
-            Ok(next) => next,
+            Ok(next) => {
+                away = false;
+                next
+            }
             Err(error) => {
-                tracing::warn!(%error, "the store is away: trying again");
+                // Said once, however long it is away.
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "the store is away: trying again");
+                }
+                alive.tell_of_damage(&error);
                 drop(alive);
                 tokio::time::sleep(RETRY).await;
                 continue;
@@ -226,7 +245,10 @@ async fn sweep(engine: Weak<Engine>) {
                     }
                 }
             }
-            Err(error) => tracing::debug!(%error, "the store is away: sweeping later"),
+            Err(error) => {
+                tracing::debug!(%error, "the store is away: sweeping later");
+                alive.tell_of_damage(&error);
+            }
         }
     }
 }

@@ -285,13 +285,18 @@ impl Entry {
                 let (note, value) = shown(outcome);
                 Self { note, value, failure, ..entry(outcome.kind.name(), name(outcome), mark, style) }
             }
-            RowKind::Arrival { name, payload } => match name.strip_prefix(".ended ") {
-                Some(child) => {
+            RowKind::Arrival { name, payload } => {
+                if let Some(child) = name.strip_prefix(".ended ") {
                     let note = "ended, and nobody waited for it".to_owned();
                     Self { note, ..entry("child", child.to_owned(), "·", Style::Dim) }
+                } else if let Some(drifted) = name.strip_prefix(".drift ") {
+                    let note = "recorded by another build, now called with".to_owned();
+                    let value = Some(json(payload));
+                    Self { note, value, ..entry("drift", drifted.to_owned(), "~", Style::Dim) }
+                } else {
+                    Self { value: Some(json(payload)), ..entry("signal", name.to_string(), "←", Style::Good) }
                 }
-                None => Self { value: Some(json(payload)), ..entry("signal", name.to_string(), "←", Style::Good) },
-            },
+            }
             RowKind::Cancel { reason } => {
                 Self { note: reason.clone(), ..entry("cancel", String::new(), "✗", Style::Bad) }
             }

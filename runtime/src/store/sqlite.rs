@@ -80,6 +80,14 @@ impl Shared {
         *self.health.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 
+    /// The error of a file that the last group found damaged.
+    fn damage(&self) -> Result<()> {
+        match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(failure @ Failure::Damaged(_)) => Err(failure.error(&self.file)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The error for a caller whose limit has passed.
     fn late(&self, limit: Duration) -> Error {
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -110,7 +118,7 @@ pub(crate) struct SqliteStore {
     stop: Arc<Stop>,
     options: SqliteOptions,
     runtime: tokio::runtime::Handle,
-    digest_key: [u8; 16],
+    digest_key: Vec<u8>,
     opened: Boot,
 }
 
@@ -380,7 +388,11 @@ impl Store for SqliteStore {
 
     fn wakeups(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Wakeups>> {
         let now = self.options.clock.wall();
-        Box::pin(self.read(move |connection| Ok(reads::wakeups(connection, &request, now)?)))
+        Box::pin(async move {
+            // What can be read of a file that is damaged elsewhere leads nowhere: nothing more gets into it.
+            self.shared.damage()?;
+            self.read(move |connection| Ok(reads::wakeups(connection, &request, now)?)).await
+        })
     }
 
     fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Vec<(ExecutionId, Result<Finished>)>>> {
@@ -419,8 +431,12 @@ impl Store for SqliteStore {
         Box::pin(self.ask("purge", move |desk| desk.purge(retention, clock.wall(), &clock.boot(), &opened)))
     }
 
-    fn digest_key(&self) -> [u8; 16] {
-        self.digest_key
+    fn digest_key(&self) -> Vec<u8> {
+        self.digest_key.clone()
+    }
+
+    fn keep_digest_key(&self, key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("digest key", move |desk| Ok(schema::set_meta(&desk.connection, "digest_key", &key)?)))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {

@@ -116,7 +116,9 @@ impl World {
     pub(super) async fn open(park_after: Duration) -> Self {
         let store: Arc<dyn Store> = SqliteStore::open(SqliteOptions::memory()).await.unwrap();
         let settings = Settings { park_after, ..Settings::default() };
-        let engine = Engine::new(store, Registry::of_binary().unwrap(), settings, States::default(), None);
+        let digests = crate::digest::Digests::of_store(&*store, None).await.unwrap();
+        let engine =
+            Engine::new(store.clone(), Registry::of_binary().unwrap(), settings, States::default(), None, digests);
         engine.start().await.unwrap();
         Self { engine }
     }

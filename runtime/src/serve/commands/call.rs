@@ -61,19 +61,27 @@ pub(crate) async fn run(app: App, call: Call, output: &mut Output) -> Done {
         () = running.shutdown() => {}
         interrupt = interrupts.next() => interrupt.end_process(),
     }
-    let (id, result) = done?;
-    answer(&call.function, &id, result, output)
+    let (id, result, ended) = done?;
+    answer(&call.function, &id, result, ended, output)
 }
 
-async fn start_and_wait(running: &Running, call: &Call, arguments: Option<Json>) -> Result<(String, Result<Json>)> {
+/// Its id, its result, and whether it has ended: an error is its function's own then.
+async fn start_and_wait(
+    running: &Running,
+    call: &Call,
+    arguments: Option<Json>,
+) -> Result<(String, Result<Json>, bool)> {
     let id = start(running, call, arguments).await?;
-    let result = running.execution(id.as_str()).result().await;
-    Ok((id, result))
+    let execution = running.execution(id.as_str());
+    let result = execution.result().await;
+    let ended = result.is_ok() || execution.details().await.is_ok_and(|details| details.result().is_some());
+    Ok((id, result, ended))
 }
 
 /// Starts it; a mistake in the arguments is told with what the function takes.
 async fn start(running: &Running, call: &Call, arguments: Option<Json>) -> Result<String> {
     let options = CallOptions { id: call.id.as_deref(), after: call.after, timeout: call.timeout };
+    options.check()?;
     let given = arguments.is_some();
     let started = running.call_with(&call.function, arguments.unwrap_or_default(), options).await;
     match started {
@@ -89,7 +97,7 @@ async fn start(running: &Running, call: &Call, arguments: Option<Json>) -> Resul
     }
 }
 
-fn answer(function: &str, id: &str, result: Result<Json>, output: &mut Output) -> Done {
+fn answer(function: &str, id: &str, result: Result<Json>, ended: bool, output: &mut Output) -> Done {
     if output.json {
         let (status, value, error) = match &result {
             Ok(value) => ("succeeded", Some(value.clone()), None),
@@ -102,7 +110,8 @@ fn answer(function: &str, id: &str, result: Result<Json>, output: &mut Output) -
         Ok(value) => output.answer(&value),
         Err(error) => {
             note(&format!("`{} show {id}` tells what happened", output.program));
-            Err(error.into())
+            // Whatever the function failed with, for a script that is a failed function, and never its own mistake.
+            Err(if ended { error.with_kind(ErrorKind::Failed) } else { error }.into())
         }
     }
 }

@@ -6,7 +6,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -157,7 +156,7 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
     let _entered = desk.runtime.enter();
     INSIDE.with(|current| *current.borrow_mut() = Some(inside.clone()));
     // The body's destructors run inside, too.
-    let ran = catch_unwind(AssertUnwindSafe(|| crate::data::within(&access, || poll(body))));
+    let ran = crate::panics::caught(|| crate::data::within(&access, || poll(body)));
     INSIDE.with(|current| *current.borrow_mut() = None);
     if let Some(failure) = inside.failure.take() {
         return Err(failure);
@@ -165,7 +164,7 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
     Ok(match ran {
         Ok(Some(verdict)) => Ran::Verdict(verdict),
         Ok(None) => Ran::Fault(TransactionFault::Waited),
-        Err(panic) => Ran::Fault(TransactionFault::Panicked(message(&*panic))),
+        Err(words) => Ran::Fault(TransactionFault::Panicked(words)),
     })
 }
 
@@ -182,9 +181,4 @@ fn poll(body: &mut TransactionBody) -> Option<Verdict> {
             Poll::Pending => return None,
         }
     }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message").to_owned()
 }

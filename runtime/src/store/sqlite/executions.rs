@@ -11,8 +11,8 @@ use super::records;
 use super::schema::{OPEN, PARKED};
 use crate::error::{Error, ErrorKind};
 use crate::store::{
-    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Stamp, Watcher,
-    WorkerId,
+    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, MAX_INBOX, Message, MessageBody, NewExecution, Stamp,
+    Watcher, WorkerId,
 };
 
 /// How many executions are taken back in one group: it holds the lock meanwhile.
@@ -207,6 +207,13 @@ impl Desk {
 
     /// Puts a message into an inbox for someone outside.
     pub(super) fn post_from_outside(&mut self, to: &ExecutionId, message: &Message) -> Result<bool, Fault> {
+        if matches!(message.body, MessageBody::Signal { .. }) && records::is_full(&self.connection, to)? {
+            let error = Error::of(
+                ErrorKind::TooLarge,
+                format!("execution {to} has more signals than it takes: {MAX_INBOX} wait, or its record is full"),
+            );
+            return Err(error.with_execution(to).into());
+        }
         if let MessageBody::Signal { name, .. } = &message.body {
             self.name_point(|_| format!("inbox signal {name}"));
         }

@@ -100,6 +100,10 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
     if path.is_dir() {
         return Err(invalid(format!("{} is a directory: name a file in it", path.display())));
     }
+    // To open a pipe would wait for ever, and a device takes no locks.
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(invalid(format!("{} is a device, a pipe or a socket: name an ordinary file", path.display())));
+    }
     Ok(path)
 }
 

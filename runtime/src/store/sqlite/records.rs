@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::failure::{Failure, is_duplicate};
 use crate::store::{
-    Attempt, Digest, End, ExecutionId, Finished, Key, Kind, Message, MessageBody, Outcome, Row, RowKind, Stamp, Value,
+    Attempt, Digest, End, ExecutionId, Finished, Key, Kind, MAX_INBOX, MAX_ROWS_FOR_SIGNALS, Message, MessageBody,
+    Outcome, Row, RowKind, Stamp, Value,
 };
 
 const ROW_OUTCOME: u8 = 1;
@@ -162,6 +163,14 @@ fn row_kind(row: &SqlRow<'_>) -> Result<RowKind, Failure> {
 
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Whether a signal would find the inbox or the record full.
+pub(super) fn is_full(connection: &Connection, execution: &ExecutionId) -> Result<bool, Failure> {
+    let mut waiting = connection.prepare_cached("SELECT count(*) FROM inbox WHERE execution = ?")?;
+    let waiting: i64 = waiting.query_row([&*execution.0], |row| row.get(0))?;
+    let (next, _) = last_row(connection, execution)?;
+    Ok(waiting.unsigned_abs() >= MAX_INBOX || next >= MAX_ROWS_FOR_SIGNALS)
 }
 
 /// The next place in the record, and the last stamp in it.

@@ -278,7 +278,7 @@ pub(super) fn start(
     options: &SqliteOptions,
     shared: &Arc<Shared>,
     runtime: &tokio::runtime::Handle,
-) -> Result<oneshot::Receiver<Result<[u8; 16]>>> {
+) -> Result<oneshot::Receiver<Result<Vec<u8>>>> {
     let (reply, ready) = oneshot::channel();
     let store = shared.clone();
     let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
@@ -299,7 +299,7 @@ fn open_store(
     options: SqliteOptions,
     shared: Arc<Shared>,
     runtime: tokio::runtime::Handle,
-) -> Result<(Writer, [u8; 16])> {
+) -> Result<(Writer, Vec<u8>)> {
     let now = options.clock.wall();
     let (connection, gate) = match &options.place {
         Place::File(path) => {
@@ -310,7 +310,6 @@ fn open_store(
     };
     let first = (|| {
         let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
-        let key = key.and_then(|key| key.try_into().ok());
         let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
         Ok((key, Desk::new(Rc::new(connection), runtime)?))
     })();

@@ -83,6 +83,10 @@ async fn places_that_cannot_hold_a_store_are_named() {
         let error = refusal(Path::new("/proc/outlast.db")).await;
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         says(&error, &["/proc/outlast.db"]);
+        let error = refusal(Path::new("/dev/null")).await;
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        says(&error, &["/dev/null", "ordinary file"]);
+        assert!(!Path::new("/dev/null-next").exists(), "nothing was put beside it");
     }
 }
 
