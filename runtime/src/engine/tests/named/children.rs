@@ -23,7 +23,7 @@ async fn child_that_sleeps() -> Result<u64> {
 
 #[durable]
 async fn waits_for_a_child() -> Result<u64> {
-    child_that_takes(30).await
+    child_that_takes(100).await
 }
 
 #[test]

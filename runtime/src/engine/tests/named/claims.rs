@@ -91,7 +91,12 @@ fn an_execution_that_is_claimed_again_here_ends_what_the_claim_before_began() {
         world.engine.adopt(claimed);
         let gone = Arc::downgrade(&first);
         drop(first);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        for _ in 0..500 {
+            if FINISHED.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(FINISHED.load(Ordering::SeqCst), 1, "the body of the first claim was aborted");
         assert_eq!(gone.strong_count(), 0);
     });

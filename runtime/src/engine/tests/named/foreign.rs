@@ -221,9 +221,9 @@ impl Drop for Clings {
 #[durable]
 async fn polls_in_a_destructor() -> Result<u64> {
     let clings = Clings(counted());
-    crate::sleep("40ms").await?;
+    crate::sleep("100ms").await?;
     fast(1).await?;
-    crate::sleep("40ms").await?;
+    crate::sleep("100ms").await?;
     drop(clings);
     fast(2).await
 }

@@ -259,9 +259,9 @@ fn a_worker_that_dies_at_any_event_loses_nothing_that_was_recorded() {
 #[durable]
 async fn waits_in_between() -> Result<u64> {
     let one = fast(1).await?;
-    crate::sleep("40ms").await?;
+    crate::sleep("100ms").await?;
     let two = fast(one % 7).await?;
-    crate::sleep("40ms").await?;
+    crate::sleep("100ms").await?;
     Ok(one * 10_000 + two)
 }
 
