@@ -658,7 +658,7 @@ pub(crate) struct Report {
 
 /// The most messages that wait in an inbox, and the most rows of a record that still takes signals: a sender can't fill
 /// the store of an execution that never listens.
-pub(crate) const MAX_INBOX: u64 = if cfg!(test) { 100 } else { 10_000 };
+pub(crate) const MAX_INBOX: u64 = 10_000;
 /// See [`MAX_INBOX`].
 pub(crate) const MAX_ROWS_FOR_SIGNALS: u64 = 200_000;
 

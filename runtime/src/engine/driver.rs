@@ -367,7 +367,7 @@ fn quiet(execution: &Arc<Execution>) {
 
 /// Says once in the record that an operation was matched although its arguments have changed: an arrival under a name
 /// that no signal can have, so that nobody takes it and no poll comes of it.
-pub(crate) fn record_drift(execution: &Arc<Execution>, state: &mut State) {
+fn record_drift(execution: &Arc<Execution>, state: &mut State) {
     for place in std::mem::take(&mut state.drifted) {
         let name: Arc<str> = format!(".drift {}", state.describe(place)).into();
         let said = state.offers.iter().any(|offer| match &offer.what {

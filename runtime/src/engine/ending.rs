@@ -29,7 +29,6 @@ pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
     if state.phase == Phase::Gone {
         return;
     }
-    super::driver::record_drift(execution, &mut state);
     let unwanted = state.abort_all();
     state.finished = Some(Finished { end, value });
     state.phase = Phase::Returned;

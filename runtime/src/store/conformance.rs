@@ -54,7 +54,7 @@ const CHECKS: &[(&str, Check)] = checks! {
     ends: an_end_is_final, a_parked_execution_waits_for_resume, a_parked_execution_waits_for_another_build,
         a_released_execution_waits_for_its_time, watchers_hear_of_an_end_once, a_late_watcher_hears_at_once,
         an_end_and_its_message_are_one, children_are_those_that_were_created;
-    inbox: an_inbox_is_bounded_but_for_a_cancellation, a_message_is_taken_once, messages_keep_their_order, a_message_makes_a_waiting_execution_due,
+    inbox: a_message_is_taken_once, messages_keep_their_order, a_message_makes_a_waiting_execution_due,
         a_message_before_the_release_makes_it_due, an_owner_hears_of_its_messages, only_a_cancellation_wakes_a_parked_one,
         a_cancellation_before_parking_wakes_it, a_signal_leaves_a_later_start_alone, a_message_needs_an_execution;
     transactions: writes_and_row_are_one, a_rollback_keeps_only_its_row, a_retry_leaves_nothing,
