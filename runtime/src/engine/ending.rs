@@ -29,6 +29,8 @@ pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
     if state.phase == Phase::Gone {
         return;
     }
+    // It may have returned without going quiet before.
+    super::driver::record_drift(execution, &mut state);
     let unwanted = state.abort_all();
     state.finished = Some(Finished { end, value });
     state.phase = Phase::Returned;

@@ -56,7 +56,8 @@ const CHECKS: &[(&str, Check)] = checks! {
         an_end_and_its_message_are_one, children_are_those_that_were_created;
     inbox: a_message_is_taken_once, messages_keep_their_order, a_message_makes_a_waiting_execution_due,
         a_message_before_the_release_makes_it_due, an_owner_hears_of_its_messages, only_a_cancellation_wakes_a_parked_one,
-        a_cancellation_before_parking_wakes_it, a_signal_leaves_a_later_start_alone, a_message_needs_an_execution;
+        a_cancellation_before_parking_wakes_it, a_signal_leaves_a_later_start_alone, a_message_needs_an_execution,
+        an_inbox_is_bounded_but_for_a_cancellation;
     transactions: writes_and_row_are_one, a_rollback_keeps_only_its_row, a_retry_leaves_nothing,
         a_panic_undoes_its_writes_alone, a_wait_for_something_else_is_undone, a_body_sees_its_own_writes,
         a_fenced_body_is_not_kept, an_operation_outside_its_body_is_misplaced;

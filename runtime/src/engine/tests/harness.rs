@@ -98,6 +98,8 @@ pub(super) struct Ended {
     pub(super) seed: u64,
     pub(super) runs: Vec<Run>,
     pub(super) finished: Result<Finished>,
+    /// It hasn't, and was given up.
+    pub(super) stuck: bool,
     pub(super) details: Details,
 }
 
@@ -203,17 +205,21 @@ impl World {
         post: Post,
         dice: &mut Dice,
     ) -> Ended {
+        let mut stuck = false;
         let finished = {
             let mut ends = std::pin::pin!(self.engine.finished(&id, waiting));
             let posts = self.send(&id, post, dice);
             tokio::select! {
                 biased;
                 finished = &mut ends => finished,
-                () = posts => Err(Error::new("stuck")),
+                () = posts => {
+                    stuck = true;
+                    Err(Error::new("stuck"))
+                }
             }
         };
         let details = self.engine.store.details(id.clone()).await.unwrap().unwrap();
-        Ended { id, seed, runs: watched.runs(), finished, details }
+        Ended { id, seed, runs: watched.runs(), finished, stuck, details }
     }
 
     /// Sends signals, until nobody can still be waiting.
@@ -302,7 +308,7 @@ fn deaths(dice: &mut Dice) -> VecDeque<Death> {
 /// All claims of one execution went the same way, none began what was recorded, and all that returned gave the same.
 fn check_runs(ended: &Ended, what: &str) -> Result<Came, String> {
     if let Err(error) = &ended.finished
-        && ended.runs.iter().all(|run| run.came.is_none())
+        && (ended.stuck || ended.runs.iter().all(|run| run.came.is_none()))
     {
         return Err(format!("{what}: {error}; {}", tail(ended)));
     }

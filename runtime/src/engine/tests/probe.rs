@@ -247,11 +247,7 @@ impl Probe {
 /// The function has returned: `true` if nobody is to hear of it.
 pub(crate) fn loses_end(execution: &Arc<Execution>, produced: &Produced) -> bool {
     let probe = seen(execution);
-    if probe.loses_end(produced) {
-        die(execution);
-        return true;
-    }
-    stops(execution)
+    (probe.loses_end(produced) && die(execution)) || stops(execution)
 }
 
 /// The probe, which notes what the state has of interest.
@@ -271,9 +267,10 @@ pub(crate) fn stops(execution: &Arc<Execution>) -> bool {
 }
 
 /// The worker dies with this execution: nothing that wasn't submitted is written, and the next claim is due at once.
-pub(crate) fn die(execution: &Arc<Execution>) {
+/// `false` if it is too late to die: the function has come to its end, and an event that was lost now would be missed.
+pub(crate) fn die(execution: &Arc<Execution>) -> bool {
     if !matches!(execution.state.held().phase, Phase::Live | Phase::Replaying) {
-        return;
+        return false;
     }
     execution.abandon();
     execution.engine.store.submit(Submission {
@@ -283,6 +280,7 @@ pub(crate) fn die(execution: &Arc<Execution>) {
         owner: Arc::new(Nobody),
         ticket: 0,
     });
+    true
 }
 
 /// Doesn't care what becomes of a write.

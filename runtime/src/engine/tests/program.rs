@@ -110,7 +110,7 @@ pub(super) enum Node {
     Locked(Vec<Node>),
     /// A nested async block, boxed and fused.
     Nested(Box<Node>),
-    /// A future that looks at what is in it at every second poll, and wakes itself for that.
+    /// A future that looks at what is in it one poll late, and wakes itself for that.
     Hesitant(Box<Node>),
 }
 
@@ -212,7 +212,7 @@ fn run(node: &Node, last: u64) -> BoxFuture<'_, Came> {
                 let block = async { async { run(node, last).await }.await };
                 Box::pin(block.fuse()).await
             }
-            Node::Hesitant(node) => Hesitant { inside: run(node, last), looks: false }.await,
+            Node::Hesitant(node) => Hesitant::new(run(node, last)).await,
         }
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::case::{Case, call, cancel, id, request, signal};
 use crate::error::{ErrorKind, Result};
-use crate::store::{Epoch, NewExecution, Refused, RowKind, Stamp, Status, Write};
+use crate::store::{Epoch, MAX_INBOX, NewExecution, Refused, RowKind, Stamp, Status, Write};
 
 /// The row that a message becomes.
 fn arrival(message: &str) -> Write {
@@ -116,5 +116,17 @@ pub(super) async fn a_signal_leaves_a_later_start_alone(case: Case) -> Result<()
 pub(super) async fn a_message_needs_an_execution(case: Case) -> Result<()> {
     let posted = case.store.post(id("nobody"), signal("m", "rating")).await;
     assert_eq!(posted.err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+    Ok(())
+}
+
+pub(super) async fn an_inbox_is_bounded_but_for_a_cancellation(case: Case) -> Result<()> {
+    case.owned("a").await?;
+    let posts = (0..MAX_INBOX).map(|number| case.store.post(id("a"), signal(&number.to_string(), "rating")));
+    for posted in futures::future::join_all(posts).await {
+        assert!(posted?);
+    }
+    let error = case.store.post(id("a"), signal("one more", "rating")).await.err();
+    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::TooLarge));
+    assert!(case.store.post(id("a"), cancel("stop")).await?, "what ends it still gets in");
     Ok(())
 }

@@ -50,6 +50,21 @@ fn is_never_silent(world: &World, function: &str) {
 }
 
 #[durable]
+async fn wakes_itself_for_ever() -> Result<u64> {
+    fast(1).await?;
+    std::future::poll_fn(|cx| {
+        cx.waker().wake_by_ref();
+        std::task::Poll::<Result<u64>>::Pending
+    })
+    .await
+}
+
+#[test]
+fn a_function_that_wakes_itself_for_ever_does_not_keep_its_lane() {
+    is_refused("wakes_itself_for_ever");
+}
+
+#[durable]
 async fn yields_beside_a_step() -> Result<u64> {
     let (value, ()) = tokio::join!(fast(1), tokio::task::yield_now());
     value

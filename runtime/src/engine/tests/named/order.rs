@@ -113,8 +113,8 @@ fn a_thousand_refused_outcomes_cost_a_few_polls_each() {
 
 #[durable]
 async fn hesitant_operation() -> Result<u64> {
-    let one = Hesitant { inside: fast(1), looks: false }.await?;
-    let (two, three) = tokio::join!(Hesitant { inside: fast(2), looks: false }, fast(3));
+    let one = Hesitant::new(fast(1)).await?;
+    let (two, three) = tokio::join!(Hesitant::new(fast(2)), fast(3));
     Ok(one + two? + three?)
 }
 

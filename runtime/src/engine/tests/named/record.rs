@@ -182,4 +182,9 @@ fn the_body_of_a_drifted_step_does_not_run_again() {
     assert_eq!(returned(&on), returned(&ended));
     assert!(on.runs[0].started.is_empty());
     assert_eq!(BODIES.load(Ordering::SeqCst), before);
+    let said = on.record().iter().filter(|row| match &row.kind {
+        RowKind::Arrival { name, .. } => name.starts_with(".drift "),
+        RowKind::Outcome(_) | RowKind::Cancel { .. } | RowKind::Deadline => false,
+    });
+    assert_eq!(said.count(), 1, "the timeline says so, once");
 }

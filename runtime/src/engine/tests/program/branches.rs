@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::operation::{Body, Came, Ends, Leaf, beta, call, number, sum};
 use super::{Node, run};
+use crate::engine::held::Held;
 use crate::engine::tests::probe::note;
 
 pub(super) async fn sequence(nodes: &[Node], strict: bool, last: u64) -> Came {
@@ -135,21 +138,51 @@ impl Early {
     }
 }
 
-/// Looks at what is in it at every second poll, and wakes itself for that.
+/// Looks at what is in it one poll after it was woken for it, and wakes itself for that.
 pub(in crate::engine::tests) struct Hesitant<F> {
-    pub(in crate::engine::tests) inside: F,
-    pub(in crate::engine::tests) looks: bool,
+    inside: F,
+    bell: Arc<Bell>,
+    hesitated: bool,
+}
+
+/// The waker of what is inside.
+struct Bell {
+    rung: AtomicBool,
+    outside: Mutex<Option<Waker>>,
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.rung.store(true, Ordering::Relaxed);
+        let outside = self.outside.held().take();
+        if let Some(outside) = outside {
+            outside.wake();
+        }
+    }
+}
+
+impl<F> Hesitant<F> {
+    pub(in crate::engine::tests) fn new(inside: F) -> Self {
+        let bell = Bell { rung: AtomicBool::new(true), outside: Mutex::default() };
+        Self { inside, bell: Arc::new(bell), hesitated: false }
+    }
 }
 
 impl<F: Future + Unpin> Future for Hesitant<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.looks = !self.looks;
-        if self.looks {
+        *self.bell.outside.held() = Some(cx.waker().clone());
+        if !self.bell.rung.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        self.hesitated = !self.hesitated;
+        if self.hesitated {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Pin::new(&mut self.inside).poll(cx)
+        self.bell.rung.store(false, Ordering::Relaxed);
+        let bell = Waker::from(self.bell.clone());
+        Pin::new(&mut self.inside).poll(&mut Context::from_waker(&bell))
     }
 }
