@@ -20,12 +20,14 @@ mod inbox;
 mod lane;
 mod launch;
 mod names;
+mod offers;
 mod operation;
 mod parking;
 mod random;
 mod running;
 mod signal;
 mod sleep;
+mod state;
 mod states;
 mod step;
 #[cfg(test)]

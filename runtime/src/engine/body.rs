@@ -10,9 +10,10 @@ use tokio::sync::oneshot;
 
 use super::Sealed;
 use super::context::{Context, Scope, Scoped};
-use super::execution::{Activity, Execution, Pending, Phase};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
+use super::state::{Activity, Pending, Phase};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};

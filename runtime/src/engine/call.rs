@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use super::Engine;
 use super::context::{self, Context, PlainScope, Scope, Scoped};
-use super::execution::{Child, Taken};
 use super::handle::Handle;
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
+use super::state::{Child, Taken};
 use super::{client, names};
 use crate::duration::IntoDuration;
 use crate::error::{Error, ErrorKind, Result};

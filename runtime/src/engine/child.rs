@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::driver::Closing;
-use super::execution::{Child, Execution};
+use super::execution::Execution;
 use super::inbox;
 use super::lane::Event;
+use super::state::Child;
 use super::worker::RETRY;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{BodySpec, ErasedBody};
 use super::context::{self, Context};
-use super::execution::Taken;
 use super::handle::{decoded, until_answered};
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
+use super::state::Taken;
 use crate::data::{self, Reply};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use super::Sealed;
 use super::driver::Closing;
-use super::execution::{Activity, Ending, Execution, Pending, Phase, State};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
+use super::state::{Activity, Ending, Pending, Phase, State};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Produced, fault_bytes};
 use crate::store::{End, Finished, Message, MessageBody, Value, Write};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::execution::{Activity, Execution, Pending, Phase, State};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
+use super::state::{Activity, Pending, Phase, State};
 use crate::store::{Message, MessageBody, RowKind, Write};
 
 /// Reads the inbox; the messages come back as an event.

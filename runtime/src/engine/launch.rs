@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::body::{BodySpec, ErasedBody};
-use super::execution::{Activity, Execution, State};
+use super::execution::Execution;
+use super::state::{Activity, State};
 use super::{body, child, transaction};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::Produced;

@@ -7,10 +7,11 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::child;
 use super::context::{self, Context};
-use super::execution::{Activity, Child, Execution, Phase, Taken};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
 use super::launch::Launch;
+use super::state::{Activity, Child, Phase, Taken};
 use crate::error::{Error, ErrorKind};
 use crate::store::{BoxFuture, Digest, Kind};
 

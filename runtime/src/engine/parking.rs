@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::execution::{Execution, Pending, Phase};
+use super::execution::Execution;
 use super::held::Held;
+use super::state::{Pending, Phase};
 use super::timers::Due;
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::fault_bytes;

@@ -7,12 +7,12 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::Engine;
 use super::context::{self, Context};
-use super::execution::Taken;
 use super::held::Held;
 use super::launch::Launch;
 use super::names;
 use super::operation::{Operation, Placed, misplaced};
 use super::sleep::shown;
+use super::state::Taken;
 use crate::duration::IntoDuration;
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};

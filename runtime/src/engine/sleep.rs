@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::context::{self, Context};
-use super::execution::Taken;
 use super::held::Held;
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
+use super::state::Taken;
 use crate::duration::IntoDuration;
 use crate::encoding::{self, MapWriter};
 use crate::error::Result;

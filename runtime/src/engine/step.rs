@@ -8,10 +8,10 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::body::{Body, BodySpec, TypedBody};
 use super::context::{self, Context, PlainScope, Scoped};
-use super::execution::Taken;
 use super::held::Held;
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
+use super::state::Taken;
 use crate::error::{Error, Result};
 use crate::function::arguments::Arguments;
 use crate::function::outcome::{Codec, Success, codec};

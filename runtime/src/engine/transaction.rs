@@ -7,9 +7,10 @@ use tokio::sync::oneshot;
 
 use super::body::{After, BodySpec, Caught, ErasedBody, after, back_off_until, hidden};
 use super::context::{Context, Scope, Scoped};
-use super::execution::{Execution, Pending, Phase};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
+use super::state::{Pending, Phase};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Produced, fault_bytes};
 use crate::store::{

@@ -6,9 +6,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::Engine;
-use super::execution::{Execution, Phase};
+use super::execution::Execution;
 use super::held::Held;
 use super::lane::{Event, Lanes};
+use super::state::Phase;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{ClaimRequest, Stamp, WorkerId};
 

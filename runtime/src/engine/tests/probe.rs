@@ -8,8 +8,9 @@ use std::sync::{Arc, LazyLock, Mutex};
 use crate::encoding;
 use crate::engine::Engine;
 use crate::engine::context::{self, Context};
-use crate::engine::execution::{Execution, Phase, Taken};
+use crate::engine::execution::Execution;
 use crate::engine::held::Held;
+use crate::engine::state::{Phase, Taken};
 use crate::error::Error;
 use crate::function::outcome::Produced;
 use crate::store::{
