@@ -148,6 +148,7 @@ impl Writer {
             return Err(failure);
         }
         self.desk.claims.commit();
+        tracing::trace!(target: "outlast::group", commands = done.len());
         if self.desk.news {
             self.shared.bump();
         }
