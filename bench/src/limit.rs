@@ -47,8 +47,9 @@ impl Written {
     /// Reads what stands in a run's file.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut schema =
-            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rootpage")?;
+        let mut schema = connection.prepare(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rootpage",
+        )?;
         let schema = schema.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let read = |sql| Table::read(&connection, sql);
         Ok(Self {

@@ -32,7 +32,9 @@ impl Store {
         let ended = one("SELECT count(*) FROM executions WHERE status = 1")?;
         let unended = one("SELECT count(*) FROM executions WHERE status <> 1")?;
         let found = one("SELECT count(*) FROM rows")?;
-        let gaps = one("SELECT count(*) FROM (SELECT max(seq) + 1 AS n, count(*) AS c FROM rows GROUP BY execution) WHERE n <> c")?;
+        let gaps = one(
+            "SELECT count(*) FROM (SELECT max(seq) + 1 AS n, count(*) AS c FROM rows GROUP BY execution) WHERE n <> c",
+        )?;
         let whole: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
         if (ended, unended, found, gaps, whole.as_str()) == (executions, 0, rows, 0, "ok") {
             return Ok(());

@@ -17,6 +17,7 @@ mod form;
 mod list;
 mod path;
 mod read;
+mod scratch;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -30,9 +31,10 @@ pub(crate) use path::EncodingError;
 /// # Errors
 /// What a type's `Serialize` refuses, a map with two equal keys, and more than 128 levels.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
-    let mut out = Vec::with_capacity(64);
-    write::append(value, &mut out)?;
-    Ok(out)
+    scratch::within(|out| {
+        write::append(value, out)?;
+        Ok(out.as_slice().into())
+    })
 }
 
 /// Decodes a value; every byte must belong to it.
@@ -58,15 +60,16 @@ pub(crate) fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, EncodingError> {
 /// are digested; results: no).
 pub(crate) fn check<T: Serialize + DeserializeOwned>(bytes: &[u8], order_matters: bool) -> Result<(), EncodingError> {
     let value = decode::<T>(bytes).map_err(|error| error.saying("doesn't come back: "))?;
-    let mut again = Vec::with_capacity(bytes.len());
-    write::append(&value, &mut again).map_err(|error| error.saying("can't be recorded again once it is read: "))?;
-    if again == bytes {
-        return Ok(());
-    }
-    match difference::find(&canonical(bytes)?, &canonical(&again)?, order_matters)? {
-        None => Ok(()),
-        Some(found) => Err(found.explained()),
-    }
+    scratch::within(|again| {
+        write::append(&value, again).map_err(|error| error.saying("can't be recorded again once it is read: "))?;
+        if again == bytes {
+            return Ok(());
+        }
+        match difference::find(&canonical(bytes)?, &canonical(again)?, order_matters)? {
+            None => Ok(()),
+            Some(found) => Err(found.explained()),
+        }
+    })
 }
 
 /// The JSON view of encoded bytes, for people.

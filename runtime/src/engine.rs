@@ -38,7 +38,6 @@ pub(crate) mod view;
 mod waiters;
 mod worker;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -67,6 +66,7 @@ use crate::function::arguments::{Arguments, identity};
 use crate::function::outcome::Produced;
 use crate::function::registry::Registry;
 use crate::function::spec::{Function, Secret};
+use crate::hashing::FastMap;
 use crate::sealing::Keys;
 use crate::settings::Settings;
 use crate::store::{Claimed, Digest, ExecutionId, Finished, Key, Kind, NewExecution, Store, Value, WorkerId};
@@ -89,7 +89,7 @@ pub(crate) struct Engine {
     pub(crate) runtime: Runtime,
     pub(crate) lanes: Lanes,
     pub(crate) timers: Arc<Timers>,
-    live: Mutex<HashMap<ExecutionId, Arc<Execution>>>,
+    live: Mutex<FastMap<ExecutionId, Arc<Execution>>>,
     worker: Mutex<Option<WorkerId>>,
     waiters: Mutex<Waiters>,
     /// A caller has begun to wait, or there is room: not only what changes is worth a look.
@@ -191,7 +191,7 @@ impl Engine {
     pub(crate) fn forget(&self, execution: &Arc<Execution>) {
         let was_full = !self.has_room();
         self.take_off(execution);
-        if was_full || !self.waiters.held().is_empty() {
+        if self.waiters.held().look_for(&execution.id) || was_full {
             self.look_again.notify_one();
         }
     }
@@ -232,11 +232,12 @@ impl Engine {
         ExecutionId(if readable.len() <= 255 { readable.into() } else { format!("{name}.{unique}").into() })
     }
 
-    pub(crate) fn check_size(&self, bytes: &[u8], what: &str) -> Result<()> {
+    pub(crate) fn check_size(&self, bytes: &[u8], what: impl FnOnce() -> String) -> Result<()> {
         let limit = self.settings.max_payload;
         if bytes.len() <= limit {
             return Ok(());
         }
+        let what = what();
         Err(Error::of(
             ErrorKind::TooLarge,
             format!(
@@ -249,10 +250,10 @@ impl Engine {
 
     /// A result within its limit, or the terminal fault that says it isn't. Why a secret one can't be recorded isn't
     /// said: a map's key or a type's own message may give it away.
-    pub(crate) fn limited(&self, produced: Produced, what: &str, secret: Sealed) -> Produced {
+    pub(crate) fn limited(&self, produced: Produced, what: impl FnOnce() -> String, secret: Sealed) -> Produced {
         let refused = produced.error.as_ref().is_some_and(|error| error.kind() == ErrorKind::NotRecordable);
         if secret.any && refused && matches!(produced.value, Value::Fault(_)) {
-            let message = format!("{what} can't be recorded: it is secret, so why isn't said");
+            let message = format!("{} can't be recorded: it is secret, so why isn't said", what());
             return Produced::fault(Error::of(ErrorKind::NotRecordable, message).into_terminal());
         }
         match self.check_size(produced.value.bytes(), what) {
@@ -270,7 +271,7 @@ impl Engine {
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
         let digest = self.digest(kind, name, &[&identity(&plain)?]);
-        self.check_size(&plain, &format!("the arguments of `{name}`"))?;
+        self.check_size(&plain, || format!("the arguments of `{name}`"))?;
         Ok((digest, self.stored_arguments(name, arguments, plain)?))
     }
 

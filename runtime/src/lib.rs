@@ -76,6 +76,7 @@ mod encoding;
 mod engine;
 mod error;
 mod function;
+mod hashing;
 mod panics;
 mod sealing;
 #[cfg(feature = "cli")]

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 pub use identity::ExecutionId;
 pub(crate) use identity::{Epoch, Stamp, WorkerId};
+pub(crate) use name::Name;
 pub(crate) use overview::{Details, Report, Retention};
 pub use overview::{Filter, Summary};
 pub use record::Kind;
@@ -31,6 +32,7 @@ pub(crate) use record::{Digest, Key, Outcome, Row, RowKind, Value};
 #[cfg(test)]
 mod conformance;
 mod identity;
+mod name;
 mod overview;
 mod record;
 #[cfg(feature = "sqlite")]
@@ -89,7 +91,7 @@ pub(crate) struct NewExecution {
     /// The id; creating it again is how calls are made idempotent.
     pub(crate) id: ExecutionId,
     /// The function's name in the record.
-    pub(crate) function: Arc<str>,
+    pub(crate) function: Name,
     /// The function's version.
     pub(crate) version: u32,
     /// The arguments in canonical form, encrypted where they are secret.
@@ -157,7 +159,7 @@ pub(crate) struct Claimed {
     /// The claim's number.
     pub(crate) epoch: Epoch,
     /// The function's name.
-    pub(crate) function: Arc<str>,
+    pub(crate) function: Name,
     /// The function's version.
     pub(crate) version: u32,
     /// The arguments as they were created.
@@ -267,7 +269,7 @@ pub(crate) enum Write {
 /// The owner's side of a write.
 pub(crate) trait Owner: Send + Sync {
     /// Called once for each write, in the order of submission, on a thread of the store: must not block.
-    fn committed(self: Arc<Self>, ticket: u64, result: Result<Committed, Refused>);
+    fn committed(self: Arc<Self>, ticket: u64, write: Write, result: Result<Committed, Refused>);
 }
 
 /// A write that is durable.
@@ -304,6 +306,13 @@ pub(crate) struct Submission {
     pub(crate) owner: Arc<dyn Owner>,
     /// Handed back to the owner.
     pub(crate) ticket: u64,
+}
+
+impl Submission {
+    /// Tells the owner what became of its write, and gives the write back.
+    pub(crate) fn answer(self, result: Result<Committed, Refused>) {
+        self.owner.committed(self.ticket, self.write, result);
+    }
 }
 
 /// The body of a transaction. Run inside the store's transaction with [`crate::data`] access; gives the

@@ -33,7 +33,8 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Entry>> {
     let entry = Entry::new("replay_records_per_s", "/s", in_turn);
     let reached = entry.value() >= 1_000_000.0;
     let entry = entry.bar("≥ 1,000,000 (one after the other)", reached);
-    let whole = Entry::new("replay_whole_ms", "ms", whole).note("from the signal to the end: claim, reading, replay, commits");
+    let whole =
+        Entry::new("replay_whole_ms", "ms", whole).note("from the signal to the end: claim, reading, replay, commits");
     Ok(vec![entry, Entry::new("replay_joined_per_s", "/s", at_once), whole])
 }
 

@@ -1,5 +1,8 @@
 //! Lists of named values that were encoded one by one: the arguments of a call.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
 use super::EncodingError;
 use super::form::{Cursor, Head, MAX_WALK, tag, write_bytes, write_varint};
 use super::path::Segment;
@@ -7,33 +10,47 @@ use super::path::Segment;
 /// Writes a map with text keys, entry by entry: the form of an argument list. The names are sorted, whatever order they
 /// are added in; the values stay as they were written.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct MapWriter {
-    /// Encoded key, encoded value.
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
+pub(crate) struct MapWriter<'e> {
+    /// Key, encoded value.
+    entries: Vec<(&'e str, Cow<'e, [u8]>)>,
 }
 
-impl MapWriter {
+impl<'e> MapWriter<'e> {
     /// Adds an entry. The last of two with the same key stays.
-    pub(crate) fn add(&mut self, key: &str, encoded: Vec<u8>) {
-        let mut bytes = Vec::with_capacity(key.len() + 2);
-        bytes.push(tag::TEXT);
-        write_bytes(&mut bytes, key.as_bytes());
-        match self.entries.iter_mut().find(|(other, _)| *other == bytes) {
-            Some(entry) => entry.1 = encoded,
-            None => self.entries.push((bytes, encoded)),
+    pub(crate) fn add(&mut self, key: &'e str, encoded: impl Into<Cow<'e, [u8]>>) {
+        match self.entries.iter_mut().find(|(other, _)| *other == key) {
+            Some(entry) => entry.1 = encoded.into(),
+            None => self.entries.push((key, encoded.into())),
         }
     }
 
     /// The encoded map.
     pub(crate) fn finish(mut self) -> Vec<u8> {
-        self.entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let mut out = vec![tag::MAP];
+        self.entries.sort_unstable_by(|(a, _), (b, _)| in_order(a, b));
+        let size: usize = self.entries.iter().map(|(key, value)| key.len() + value.len() + 12).sum();
+        let mut out = Vec::with_capacity(size + 12);
+        out.push(tag::MAP);
         write_varint(&mut out, self.entries.len() as u64);
         for (key, value) in &self.entries {
-            out.extend_from_slice(key);
+            out.push(tag::TEXT);
+            write_bytes(&mut out, key.as_bytes());
             out.extend_from_slice(value);
         }
         out
+    }
+}
+
+/// As the bytes of the encoded keys sort: by their length, which is written first, then by their text.
+fn in_order(a: &str, b: &str) -> Ordering {
+    let length = |key: &str| {
+        let mut bytes = Vec::new();
+        write_varint(&mut bytes, key.len() as u64);
+        bytes
+    };
+    match (a.len(), b.len()) {
+        // One byte each.
+        (one, other) if one < 0x80 && other < 0x80 => one.cmp(&other).then_with(|| a.cmp(b)),
+        _ => length(a).cmp(&length(b)).then_with(|| a.cmp(b)),
     }
 }
 

@@ -117,7 +117,7 @@ pub fn uuid() -> Uuid {
 /// Outside a step or transaction there is nothing that it could be the key of. A step that panics fails like any other.
 pub fn idempotency_key() -> String {
     match context::current() {
-        Some(Context::Body(scope) | Context::Transaction(scope)) => scope.idempotency_key.clone(),
+        Some(Context::Body(scope) | Context::Transaction(scope)) => scope.idempotency_key(),
         Some(Context::Plain(scope)) => scope.idempotency_key.clone(),
         Some(Context::Execution(_) | Context::Dropping) | None => {
             misuse("`idempotency_key` was called outside a step: call it in the step's body, not in a task it spawns")

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};
 use crate::panics::caught;
-use crate::store::{Attempt, BoxFuture, Stamp, Write};
+use crate::store::{Attempt, BoxFuture, Name, Stamp, Write};
 
 /// The body of a step, its result in the record's form.
 pub(crate) trait ErasedBody: Send + Sync {
@@ -63,7 +63,7 @@ where
 /// The options of a body.
 #[derive(Debug, Clone)]
 pub(crate) struct BodySpec {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     pub(crate) retry: Retry,
     pub(crate) timeout: Option<Duration>,
     pub(crate) at_most_once: bool,
@@ -72,7 +72,7 @@ pub(crate) struct BodySpec {
 }
 
 impl BodySpec {
-    pub(crate) fn of(spec: &StepSpec, name: Arc<str>) -> Self {
+    pub(crate) fn of(spec: &StepSpec, name: Name) -> Self {
         Self {
             name,
             retry: spec.retry,
@@ -132,11 +132,9 @@ pub(crate) async fn run(
     body: Arc<dyn ErasedBody>,
     earlier: Option<Attempt>,
 ) {
-    let (key, idempotency_key) = {
+    let (kind, key) = {
         let state = execution.state.held();
-        let key = state.places[place].key.clone();
-        let idempotency_key = execution.engine.idempotency_key(&execution.id, state.places[place].kind, &key);
-        (key, idempotency_key)
+        (state.places[place].kind, state.places[place].key.clone())
     };
     let interrupted = earlier.as_ref().is_some_and(|attempt| attempt.started);
     let mut attempt = earlier.unwrap_or(Attempt {
@@ -169,7 +167,7 @@ pub(crate) async fn run(
         }
         reach(&execution, place, "before-body");
         let begun = Instant::now();
-        let scope = Scope::new(execution.engine.clone(), spec.name.clone(), idempotency_key.clone());
+        let scope = Scope::new(&execution, kind, attempt.key.clone(), spec.name.clone());
         let span =
             tracing::info_span!("outlast.step", id = %execution.id, step = %spec.name, attempt = attempt.failed + 1);
         let produced = {
@@ -177,7 +175,7 @@ pub(crate) async fn run(
             attempt_once(&spec, scope, &*body).instrument(span).await
         };
         reach(&execution, place, "after-body");
-        let produced = execution.engine.limited(produced, &format!("the result of `{}`", spec.name), spec.secret);
+        let produced = execution.engine.limited(produced, || format!("the result of `{}`", spec.name), spec.secret);
         attempt.spent = attempt.spent.saturating_add(begun.elapsed());
         match after(&spec, produced, attempt.failed, attempt.spent) {
             After::Record(produced) => {

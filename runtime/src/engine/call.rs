@@ -118,12 +118,13 @@ impl<R: Send + 'static> Call<R> {
         let scope = PlainScope { idempotency_key: super::random::id() };
         let body = self.body.take();
         let codec = self.codec;
-        Scoped::new(Context::Plain(Arc::new(scope)), async move {
+        let run = async move {
             match body {
                 Some(body) => body().await,
                 None => (codec.fault)(Error::of(ErrorKind::Misplaced, "the call has been started already")),
             }
-        })
+        };
+        Scoped::new(Context::Plain(Arc::new(scope)), Box::pin(run))
     }
 
     /// Starts the execution and gives its handle, without waiting for its end.
@@ -200,7 +201,9 @@ impl<R: Send + 'static> Call<R> {
                 Operation::placed(placed, move |taken| read(&engine, function.name, codec, taken))
             }
             (None, Some(Context::Plain(scope))) => match self.body.take() {
-                Some(body) => Operation::direct(Scoped::new(Context::Plain(scope), async move { body().await })),
+                Some(body) => {
+                    Operation::direct(Scoped::new(Context::Plain(scope), Box::pin(async move { body().await })))
+                }
                 None => Operation::ready((codec.fault)(misplaced(&request.name(), None))),
             },
             (None, Some(context @ (Context::Transaction(_) | Context::Dropping))) => {
@@ -294,7 +297,7 @@ impl Request {
 }
 
 fn derived_id(scope: &Scope) -> String {
-    format!("{}.{}", scope.idempotency_key, scope.next_call())
+    format!("{}.{}", scope.idempotency_key(), scope.next_call())
 }
 
 impl Engine {
@@ -306,7 +309,7 @@ impl Engine {
         arguments: &Arguments,
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
-        self.check_size(&plain, &format!("the arguments of `{}`", function.name))?;
+        self.check_size(&plain, || format!("the arguments of `{}`", function.name))?;
         let mut input = Input::from_record(&plain, &function.secret, |sealed| Ok(sealed.to_vec()))?;
         let again = (function.normalise)(&mut input)?.plain()?;
         let identity = arguments::identity(&plain)?;

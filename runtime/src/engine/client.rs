@@ -76,7 +76,7 @@ pub(crate) fn payload<T: Serialize + ?Sized>(engine: &Engine, name: &str, value:
     let bytes = encoding::encode(value).map_err(|error| {
         Error::of(ErrorKind::NotRecordable, format!("the signal `{name}` can't be recorded: {error}")).into_terminal()
     })?;
-    engine.check_size(&bytes, &format!("the signal `{name}`"))?;
+    engine.check_size(&bytes, || format!("the signal `{name}`"))?;
     Ok(bytes)
 }
 
@@ -103,7 +103,7 @@ impl Engine {
 
     /// The end of an execution: told by its lane, or by a look into the store after anyone's commit.
     pub(crate) async fn finished(&self, id: &ExecutionId, mut waiting: Waiting) -> Result<Finished> {
-        if !self.runs(id) {
+        if !self.runs(id) && self.waiters.held().look_for(id) {
             self.look_again.notify_one();
         }
         match (&mut waiting.end).await {

@@ -12,6 +12,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::Engine;
 use super::execution::Execution;
+use crate::store::{BoxFuture, ExecutionId, Key, Kind, Name};
 
 /// What the thread is polling.
 #[derive(Clone)]
@@ -31,16 +32,24 @@ pub(crate) enum Context {
 /// What the body of a step or transaction knows of itself.
 pub(crate) struct Scope {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) name: Arc<str>,
-    /// The same over retries, replay, restart and restore.
-    pub(crate) idempotency_key: String,
+    pub(crate) name: Name,
+    execution: ExecutionId,
+    kind: Kind,
+    key: Key,
     /// Durable calls made by this attempt so far: their ids derive from it.
     calls: AtomicU32,
 }
 
 impl Scope {
-    pub(crate) fn new(engine: Arc<Engine>, name: Arc<str>, idempotency_key: String) -> Self {
-        Self { engine, name, idempotency_key, calls: AtomicU32::new(0) }
+    /// The scope of an attempt at an operation.
+    pub(crate) fn new(execution: &Execution, kind: Kind, key: Key, name: Name) -> Self {
+        let (engine, execution) = (execution.engine.clone(), execution.id.clone());
+        Self { engine, name, execution, kind, key, calls: AtomicU32::new(0) }
+    }
+
+    /// The same over retries, replay, restart and restore.
+    pub(crate) fn idempotency_key(&self) -> String {
+        self.engine.idempotency_key(&self.execution, self.kind, &self.key)
     }
 
     /// The ordinal of the next durable call that this attempt makes.
@@ -92,21 +101,21 @@ pub(crate) fn is_dropping() -> bool {
 }
 
 /// A future whose every poll runs in a context.
-pub(crate) struct Scoped<F> {
+pub(crate) struct Scoped<T> {
     context: Context,
-    future: Pin<Box<F>>,
+    future: BoxFuture<'static, T>,
 }
 
-impl<F: Future> Scoped<F> {
-    pub(crate) fn new(context: Context, future: F) -> Self {
-        Self { context, future: Box::pin(future) }
+impl<T> Scoped<T> {
+    pub(crate) fn new(context: Context, future: BoxFuture<'static, T>) -> Self {
+        Self { context, future }
     }
 }
 
-impl<F: Future> Future for Scoped<F> {
-    type Output = F::Output;
+impl<T> Future for Scoped<T> {
+    type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<T> {
         let context = self.context.clone();
         within(context, || self.future.as_mut().poll(cx))
     }

@@ -36,7 +36,7 @@ pub(crate) fn data<T: Send + 'static>(
             let digest = execution.engine.digest(kind, name, &[&arguments]);
             let launch =
                 if operation.is_read() { asked(&execution.engine, operation) } else { written(name, operation) };
-            let placed = Placed::new(&execution, kind, name.into(), digest, shown, launch);
+            let placed = Placed::new(&execution, kind, name.to_owned().into(), digest, shown, launch);
             Operation::placed(placed, move |taken| read(recorded(taken)?))
         }
         Some(Context::Transaction(_)) => match data::current() {
@@ -73,7 +73,7 @@ fn asked(engine: &Arc<super::Engine>, operation: data::Operation) -> Launch {
                 Box::pin(async move { Ok(Recorded::from(store.data(operation).await?)) })
             };
             let value = until_answered(ask, "".into()).await;
-            match limits.check_size(value.bytes(), "what a read found") {
+            match limits.check_size(value.bytes(), || "what a read found".to_owned()) {
                 Ok(()) => value,
                 Err(error) => Produced::fault(error).value,
             }
@@ -84,7 +84,7 @@ fn asked(engine: &Arc<super::Engine>, operation: data::Operation) -> Launch {
 /// A write: a transaction of its own.
 fn written(name: &str, operation: data::Operation) -> Launch {
     let spec = BodySpec {
-        name: name.into(),
+        name: name.to_owned().into(),
         retry: Retry { max_attempts: 1, ..Retry::DEFAULT },
         timeout: None,
         at_most_once: false,

@@ -68,7 +68,7 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
     }
     match event {
         Event::Start => start(execution),
-        Event::Committed(ticket, result) => committed(execution, ticket, result),
+        Event::Committed(ticket, value, result) => committed(execution, ticket, value, result),
         Event::Settled => advance(execution),
         Event::Due(due) => self::due(execution, due),
         Event::Arrived => inbox::fetch(execution),
@@ -138,7 +138,7 @@ fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
 }
 
 /// A write has come back.
-fn committed(execution: &Arc<Execution>, ticket: u64, result: Result<Committed, Refused>) {
+fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, result: Result<Committed, Refused>) {
     let mut state = execution.state.held();
     let Some(pending) = state.pending.remove(&ticket) else { return };
     let committed = match result {
@@ -150,8 +150,10 @@ fn committed(execution: &Arc<Execution>, ticket: u64, result: Result<Committed, 
     };
     progressed(&mut state);
     match pending {
-        Pending::Outcome { place, value } => {
-            state.offer(committed.stamp, Offered::Outcome { place, value });
+        Pending::Outcome { place } => {
+            if let Some(value) = value {
+                state.offer(committed.stamp, Offered::Outcome { place, value });
+            }
         }
         Pending::Transaction { place, value, done } => {
             if let Some(value) = value.held().take() {
@@ -202,7 +204,7 @@ fn refused(execution: &Arc<Execution>, pending: Pending, refused: Refused) {
         }
         Refused::Gone => {
             // The message had been moved by an earlier claim: its row is in the record already.
-            if let Pending::Outcome { place, .. } = pending {
+            if let Pending::Outcome { place } = pending {
                 execution.state.held().settle(place);
             }
             advance(execution);

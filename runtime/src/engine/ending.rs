@@ -23,7 +23,7 @@ pub(crate) fn returned(execution: &Arc<Execution>, produced: Produced) {
         return;
     }
     let (name, secret) = (execution.function.name, Sealed::from(execution.function.secret));
-    let produced = execution.engine.limited(produced, &format!("the result of `{name}`"), secret);
+    let produced = execution.engine.limited(produced, || format!("the result of `{name}`"), secret);
     let value = execution.engine.seal_result(produced.value, secret, name);
     let end = if matches!(value, Value::Ok(_)) { End::Succeeded } else { End::Failed };
     let mut state = execution.state.held();

@@ -130,7 +130,7 @@ impl Execution {
         });
     }
 
-    /// Records the outcome of a place.
+    /// Records the outcome of a place: `false` if it is recorded already, or the claim is gone.
     pub(crate) fn record(
         self: &Arc<Self>,
         state: &mut State,
@@ -138,22 +138,24 @@ impl Execution {
         value: Value,
         attempts: u32,
         from: Option<Arc<str>>,
-    ) {
-        if state.places[place].recorded {
-            return;
+    ) -> bool {
+        if state.places[place].recorded || state.phase == Phase::Gone {
+            return false;
         }
         state.places[place].recorded = true;
-        let row = RowKind::Outcome(self.outcome(&state.places[place], value.clone(), attempts));
-        self.submit(state, Write::Row { row, from }, Pending::Outcome { place, value });
+        let arguments = std::mem::take(&mut state.places[place].arguments);
+        let row = RowKind::Outcome(self.outcome(&state.places[place], arguments, value, attempts));
+        self.submit(state, Write::Row { row, from }, Pending::Outcome { place });
+        true
     }
 
     /// The row of a place's outcome.
-    pub(crate) fn outcome(&self, place: &Place, value: Value, attempts: u32) -> Outcome {
+    pub(crate) fn outcome(&self, place: &Place, arguments: Vec<u8>, value: Value, attempts: u32) -> Outcome {
         Outcome {
             kind: place.kind,
             key: place.key.clone(),
             name_ordinal: place.name_ordinal,
-            arguments: place.arguments.clone(),
+            arguments,
             value,
             attempts,
             build: self.engine.build,
@@ -164,10 +166,13 @@ impl Execution {
     pub(crate) fn finish(self: &Arc<Self>, place: usize, value: Value, attempts: u32) {
         let mut state = self.state.held();
         // Recorded even if the operation was dropped meanwhile: what has happened must not happen again.
-        self.record(&mut state, place, value, attempts, None);
+        let submitted = self.record(&mut state, place, value, attempts, None);
         state.settle(place);
         drop(state);
-        self.send(Event::Settled);
+        // A commit is an event of its own.
+        if !submitted {
+            self.send(Event::Settled);
+        }
     }
 
     /// Gives the claim up without a word to the store: it was lost, or the store has been told otherwise.
@@ -198,7 +203,11 @@ pub(crate) fn drop_root(root: Option<Root>) {
 }
 
 impl Owner for Execution {
-    fn committed(self: Arc<Self>, ticket: u64, result: Result<Committed, Refused>) {
-        self.engine.lanes.send(self.clone(), Event::Committed(ticket, result));
+    fn committed(self: Arc<Self>, ticket: u64, write: Write, result: Result<Committed, Refused>) {
+        let value = match write {
+            Write::Row { row: RowKind::Outcome(outcome), .. } => Some(outcome.value),
+            _ => None,
+        };
+        self.engine.lanes.send(self.clone(), Event::Committed(ticket, value, result));
     }
 }

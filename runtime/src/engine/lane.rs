@@ -10,14 +10,14 @@ use super::driver;
 use super::execution::Execution;
 use super::held::Held;
 use crate::panics::caught;
-use crate::store::{Committed, Message, Refused};
+use crate::store::{Committed, Message, Refused, Value};
 
 /// What can happen to an execution.
 pub(crate) enum Event {
     /// It has been claimed: decode the arguments, make the root, replay.
     Start,
-    /// A write has come back from the store.
-    Committed(u64, Result<Committed, Refused>),
+    /// A write has come back from the store, with the value of the outcome that it was.
+    Committed(u64, Option<Value>, Result<Committed, Refused>),
     /// Something under way is over: look whether it can be parked.
     Settled,
     /// A timer, a back-off or the deadline is due.

@@ -46,7 +46,7 @@ impl State {
                     return Next::Fault(error);
                 }
             }
-            match &self.offers[cursor].what {
+            match &mut self.offers[cursor].what {
                 Offered::Cancel { reason } => return Next::Ends(Ending::Cancelled(reason.clone())),
                 Offered::Deadline => return Next::Ends(Ending::Deadline),
                 Offered::Outcome { place, value } => {
@@ -58,14 +58,17 @@ impl State {
                     } else if self.places[place].refused {
                         self.cursor += 1;
                     } else {
-                        let what = Taken::Value(value.clone());
+                        let what = Taken::Value(std::mem::take(value));
                         return self.stand(place, what);
                     }
                 }
-                Offered::Arrival { name, payload } => {
-                    let (name, payload) = (name.clone(), payload.clone());
+                Offered::Arrival { name, .. } => {
+                    let name = name.clone();
                     match self.waiting_for(&name) {
-                        Some(place) => return self.stand(place, Taken::Arrival(payload)),
+                        Some(place) => {
+                            let payload = self.offers[cursor].what.lend_payload();
+                            return self.stand(place, Taken::Arrival(payload));
+                        }
                         None => self.cursor += 1,
                     }
                 }
@@ -168,10 +171,14 @@ impl State {
             self.cursor = 0;
         } else if let Some(standing) = self.standing.take() {
             self.places[standing.place].refused = true;
-            match standing.what {
-                Taken::Value(_) => self.cursor += 1,
+            match (standing.what, &mut self.offers[cursor].what) {
+                (Taken::Value(lent), Offered::Outcome { value, .. }) => {
+                    *value = lent;
+                    self.cursor += 1;
+                }
                 // The next operation that waits for the signal is asked.
-                Taken::Arrival(_) => {}
+                (Taken::Arrival(lent), Offered::Arrival { payload, .. }) => *payload = lent,
+                (Taken::Value(_) | Taken::Arrival(_), _) => {}
             }
         }
         self.took = false;

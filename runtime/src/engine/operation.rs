@@ -13,7 +13,7 @@ use super::lane::Event;
 use super::launch::Launch;
 use super::state::{Activity, Child, Phase, Taken};
 use crate::error::{Error, ErrorKind};
-use crate::store::{BoxFuture, Digest, Kind};
+use crate::store::{BoxFuture, Digest, Kind, Name};
 
 /// The place of an operation in an execution, as a future of what it takes.
 pub(crate) struct Placed {
@@ -29,7 +29,7 @@ impl Placed {
     pub(crate) fn new(
         execution: &Arc<Execution>,
         kind: Kind,
-        name: Arc<str>,
+        name: Name,
         digest: Digest,
         arguments: Vec<u8>,
         launch: Launch,

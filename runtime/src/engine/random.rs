@@ -1,6 +1,7 @@
 //! Random numbers of the operating system: ids, seeds, jitter.
 
-/// Random bytes; a machine without a source of them can't run anything safely, but never makes us panic: the clock
+/// Random bytes, asked for each time: out of a buffer, a machine that is restored twice from one snapshot would give the
+/// same ids out twice. A machine without a source of them can't run anything safely, but never makes us panic: the clock
 /// and a counter stand in for jitter, and ids stay unique.
 pub(crate) fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];

@@ -44,8 +44,9 @@ pub fn signal<T: Success>(name: &str) -> Signal<T> {
         Some(Context::Execution(execution)) => {
             let engine = execution.engine.clone();
             let digest = engine.digest(Kind::Signal, name, &[]);
-            let placed = Placed::new(&execution, Kind::Signal, name.into(), digest, Vec::new(), Launch::Signal(None));
             let name: Arc<str> = name.into();
+            let launch = Launch::Signal(None);
+            let placed = Placed::new(&execution, Kind::Signal, name.clone().into(), digest, Vec::new(), launch);
             Operation::placed(placed, move |taken| read(&engine, &name, taken))
         }
         other => Operation::ready(Err(misplaced("`signal`", other.as_ref()))),

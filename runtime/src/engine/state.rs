@@ -4,7 +4,7 @@
 //! - at most one offer stands, and only while the root is being polled;
 //! - `offers` is in order of sequence numbers, and `cursor` never passes one that hasn't had its turn.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
@@ -14,9 +14,10 @@ use tokio::task::AbortHandle;
 
 use super::launch::{Launch, family};
 use crate::error::Error;
+use crate::hashing::{FastMap, FastSet};
 use crate::store::{
-    Attempt, Claimed, Committed, Digest, ExecutionId, Finished, Key, Kind, Message, Outcome, Refused, Row, RowKind,
-    Stamp, Value,
+    Attempt, Claimed, Committed, Digest, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Refused, Row,
+    RowKind, Stamp, Value,
 };
 
 /// Where an execution is in its life on this worker.
@@ -126,7 +127,17 @@ pub(crate) enum Offered {
     Deadline,
 }
 
-/// The offer that stands.
+impl Offered {
+    /// A signal's payload, for the operation that it is offered to; given back if it is refused.
+    pub(crate) fn lend_payload(&mut self) -> Vec<u8> {
+        match self {
+            Self::Arrival { payload, .. } => std::mem::take(payload),
+            Self::Outcome { .. } | Self::Recorded(_) | Self::Cancel { .. } | Self::Deadline => Vec::new(),
+        }
+    }
+}
+
+/// The offer that stands; its value is lent by the row at the cursor.
 pub(crate) struct Standing {
     pub(crate) place: usize,
     pub(crate) what: Taken,
@@ -142,10 +153,9 @@ pub(crate) enum Taken {
 
 /// A write on its way to the store.
 pub(crate) enum Pending {
-    /// The outcome of a place.
+    /// The outcome of a place; the store gives its value back.
     Outcome {
         place: usize,
-        value: Value,
     },
     /// A transaction: its value is known once the body ran.
     Transaction {
@@ -167,11 +177,13 @@ pub(crate) enum Pending {
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
-    pub(crate) by_key: HashMap<(Kind, Key), usize>,
-    ordinals: HashMap<(Kind, Arc<str>, Digest), u32>,
-    name_ordinals: HashMap<(Kind, Arc<str>), u32>,
+    /// Calls by their keys, while recorded outcomes look for theirs.
+    pub(crate) by_key: FastMap<(Kind, Key), usize>,
+    /// A digest says which kind and name it is of, too.
+    ordinals: FastMap<Digest, u32>,
+    name_ordinals: FastMap<(Kind, Name), u32>,
     /// Keys of recorded outcomes whose operation hasn't been called.
-    pub(crate) recorded: HashSet<(Kind, Key)>,
+    pub(crate) recorded: FastSet<(Kind, Key)>,
     pub(crate) offers: VecDeque<Offerable>,
     pub(crate) cursor: usize,
     /// Places of waits for signals that haven't been over when last looked at, in order.
@@ -185,7 +197,7 @@ pub(crate) struct State {
     pub(crate) draws: u64,
     /// Operations that were polled for the first time and haven't started, in order of their places.
     pub(crate) starting: Vec<(usize, Launch)>,
-    pub(crate) pending: HashMap<u64, Pending>,
+    pub(crate) pending: FastMap<u64, Pending>,
     next_ticket: u64,
     /// Places with `Activity::Busy`, and requests of the execution's own.
     pub(crate) busy: usize,
@@ -196,9 +208,9 @@ pub(crate) struct State {
     /// Messages that came with the claim, until replay is over.
     pub(crate) waiting: Vec<Message>,
     /// Messages moved, or being moved, from the inbox into the record.
-    pub(crate) moved: HashSet<Arc<str>>,
+    pub(crate) moved: FastSet<Arc<str>>,
     /// Which operation waits for which message of a watched execution.
-    pub(crate) watching: HashMap<Arc<str>, usize>,
+    pub(crate) watching: FastMap<Arc<str>, usize>,
     pub(crate) fetching: bool,
     pub(crate) fetch_again: bool,
     pub(crate) attempts: Vec<Attempt>,
@@ -219,15 +231,15 @@ pub(crate) struct State {
 impl State {
     /// The state of a fresh claim, which gives it its rows, messages and attempts.
     pub(crate) fn new(claimed: &mut Claimed, #[cfg(test)] probe: super::tests::probe::Probe) -> Self {
-        let mut recorded = HashSet::new();
+        let mut recorded = FastSet::default();
         let rows = std::mem::take(&mut claimed.record).into_iter();
         let offers: VecDeque<Offerable> = rows.map(|row| offerable(row, &mut recorded)).collect();
         Self {
             phase: Phase::Replaying,
             places: Vec::new(),
-            by_key: HashMap::new(),
-            ordinals: HashMap::new(),
-            name_ordinals: HashMap::new(),
+            by_key: FastMap::default(),
+            ordinals: FastMap::default(),
+            name_ordinals: FastMap::default(),
             recorded,
             unoffered: offers.len(),
             offers,
@@ -238,14 +250,14 @@ impl State {
             now: claimed.started,
             draws: 0,
             starting: Vec::new(),
-            pending: HashMap::new(),
+            pending: FastMap::default(),
             next_ticket: 0,
             busy: 0,
             generation: 0,
             park_check: false,
             waiting: std::mem::take(&mut claimed.inbox),
-            moved: HashSet::new(),
-            watching: HashMap::new(),
+            moved: FastSet::default(),
+            watching: FastMap::default(),
             fetching: false,
             fetch_again: false,
             attempts: std::mem::take(&mut claimed.attempts),
@@ -267,16 +279,21 @@ impl State {
         self.next_ticket += 1;
         ticket
     }
+
     /// Takes the next place for an operation. Its ordinals count what was called before, whatever became of it.
-    pub(crate) fn claim(&mut self, kind: Kind, name: Arc<str>, digest: Digest, arguments: Vec<u8>) -> usize {
-        let ordinal = next(self.ordinals.entry((kind, name.clone(), digest)).or_default());
+    pub(crate) fn claim(&mut self, kind: Kind, name: Name, digest: Digest, arguments: Vec<u8>) -> usize {
+        let ordinal = next(self.ordinals.entry(digest).or_default());
         let name_ordinal = next(self.name_ordinals.entry((kind, name.clone())).or_default());
         let key = Key { name, digest, ordinal };
         let place = self.places.len();
         #[cfg(test)]
         self.probe.called(kind, &key);
-        let recorded = self.recorded.remove(&(kind, key.clone()));
-        self.by_key.insert((kind, key.clone()), place);
+        let recorded = self.unoffered > 0 && {
+            let key = (kind, key.clone());
+            let recorded = self.recorded.remove(&key);
+            self.by_key.insert(key, place);
+            recorded
+        };
         if kind == Kind::Signal {
             self.signals.push(place);
         }
@@ -363,7 +380,7 @@ fn next(counter: &mut u32) -> u32 {
     ordinal
 }
 
-fn offerable(row: Row, recorded: &mut HashSet<(Kind, Key)>) -> Offerable {
+fn offerable(row: Row, recorded: &mut FastSet<(Kind, Key)>) -> Offerable {
     let what = match row.kind {
         RowKind::Outcome(outcome) => {
             recorded.insert((family(outcome.kind), outcome.key.clone()));

@@ -54,7 +54,7 @@ impl<R: Send + 'static> Step<R> {
     /// ```
     pub fn plain(self) -> impl Future<Output = R> + Send {
         let scope = PlainScope { idempotency_key: super::random::id() };
-        Scoped::new(Context::Plain(Arc::new(scope)), async move { self.body.plain().await })
+        Scoped::new(Context::Plain(Arc::new(scope)), Box::pin(async move { self.body.plain().await }))
     }
 }
 
@@ -134,7 +134,10 @@ where
     let name = name.into();
     let checked = super::names::check("step", &name);
     let spec = BodySpec {
-        name: name.into(),
+        name: match name {
+            Cow::Borrowed(name) => name.into(),
+            Cow::Owned(name) => name.into(),
+        },
         retry: Retry::DEFAULT,
         timeout: None,
         at_most_once: false,

@@ -52,10 +52,9 @@ pub(crate) async fn run(
         let left = Left::default();
         let Some(done) = submit(&execution, place, &spec, &body, &attempt, &left) else { return };
         match done.await {
-            // The row is recorded; the lane has the value and offers it.
-            Ok(Ok(_)) => return execution.send(Event::Settled),
+            // The row is recorded; the lane has the value, offers it and knows that nothing is under way any more.
+            Ok(Ok(_)) | Err(_) => return,
             Ok(Err(_)) => {}
-            Err(_) => return,
         }
         let Some((wait, error)) = left.again.held().take() else { return };
         attempt.failed += 1;
@@ -123,22 +122,23 @@ impl Judge {
         // A commit that has to be made again begins afresh.
         *self.value.held() = None;
         *self.again.held() = None;
-        let engine = self.execution.engine.clone();
         let kind = crate::store::Kind::Transaction;
         let key = {
             let mut state = self.execution.state.held();
             state.places[self.place].recorded = false;
             state.places[self.place].key.clone()
         };
-        let idempotency_key = engine.idempotency_key(&self.execution.id, kind, &key);
-        let scope = Scope::new(engine, self.spec.name.clone(), idempotency_key);
+        let scope = Scope::new(&self.execution, kind, key, self.spec.name.clone());
         let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
-        let run = Caught::new(Scoped::new(Context::Transaction(Arc::new(scope)), async move { body.recorded().await }));
+        let run = Caught::new(Scoped::new(
+            Context::Transaction(Arc::new(scope)),
+            Box::pin(async move { body.recorded().await }),
+        ));
         let verdict = async move {
             match run.await {
                 Ok(produced) => {
-                    let name = format!("the result of `{}`", self.spec.name);
-                    self.judge(self.execution.engine.limited(produced, &name, self.spec.secret))
+                    let name = || format!("the result of `{}`", self.spec.name);
+                    self.judge(self.execution.engine.limited(produced, name, self.spec.secret))
                 }
                 Err(words) => match self.fault(TransactionFault::Panicked(words)) {
                     Some(row) => Verdict::RollBack(row),
@@ -191,7 +191,8 @@ impl Judge {
         let value = self.execution.engine.seal_result(value, self.spec.secret, &self.spec.name);
         *self.value.held() = Some(value.clone());
         let mut state = self.execution.state.held();
-        state.places[self.place].recorded = true;
-        RowKind::Outcome(self.execution.outcome(&state.places[self.place], value, self.failed + 1))
+        let place = &mut state.places[self.place];
+        place.recorded = true;
+        RowKind::Outcome(self.execution.outcome(place, place.arguments.clone(), value, self.failed + 1))
     }
 }

@@ -1,10 +1,9 @@
 //! Callers that wait for ends, by execution.
 
-use std::collections::HashMap;
-
 use tokio::sync::oneshot;
 
 use crate::error::Result;
+use crate::hashing::{FastMap, FastSet};
 use crate::store::{ExecutionId, Finished};
 
 /// One caller, by its number.
@@ -12,7 +11,9 @@ type Waiter = (u64, oneshot::Sender<Result<Finished>>);
 
 #[derive(Default)]
 pub(crate) struct Waiters {
-    by_id: HashMap<ExecutionId, Vec<Waiter>>,
+    by_id: FastMap<ExecutionId, Vec<Waiter>>,
+    /// Those of them that don't run here, as far as is known: only for these is the store asked.
+    elsewhere: FastSet<ExecutionId>,
     made: u64,
 }
 
@@ -30,12 +31,23 @@ impl Waiters {
             waiting.retain(|(other, _)| *other != number);
             if waiting.is_empty() {
                 self.by_id.remove(id);
+                self.elsewhere.remove(id);
             }
         }
     }
 
+    /// The execution doesn't run here (any more): its end has to be looked for. Whether anyone waits for it.
+    pub(crate) fn look_for(&mut self, id: &ExecutionId) -> bool {
+        let waited_for = self.by_id.contains_key(id);
+        if waited_for {
+            self.elsewhere.insert(id.clone());
+        }
+        waited_for
+    }
+
     /// Tells all that wait for this one.
     pub(crate) fn tell(&mut self, id: &ExecutionId, finished: &Result<Finished>) {
+        self.elsewhere.remove(id);
         for (_, waiting) in self.by_id.remove(id).unwrap_or_default() {
             let _ = waiting.send(finished.clone());
         }
@@ -45,11 +57,13 @@ impl Waiters {
         self.by_id.keys().cloned().collect()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+    /// Those whose ends have to be looked for.
+    pub(crate) fn elsewhere(&self) -> Vec<ExecutionId> {
+        self.elsewhere.iter().cloned().collect()
     }
 
     pub(crate) fn clear(&mut self) {
         self.by_id.clear();
+        self.elsewhere.clear();
     }
 }

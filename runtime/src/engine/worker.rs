@@ -95,14 +95,12 @@ impl Engine {
 
     /// Tells callers about executions that ended on other workers.
     async fn tell_waiters(&self) -> Result<()> {
-        if self.waiters.held().is_empty() {
+        let mut ids = self.waiters.held().elsewhere();
+        if ids.is_empty() {
             return Ok(());
         }
-        let ids: Vec<_> = self.waiters.held().ids();
-        let ids: Vec<_> = {
-            let live = self.live.held();
-            ids.into_iter().filter(|id| !live.contains_key(id)).collect()
-        };
+        // Claimed here since.
+        ids.retain(|id| !self.runs(id));
         if ids.is_empty() {
             return Ok(());
         }

@@ -159,19 +159,23 @@ impl Arguments {
 
     /// The values as they were written, by name, with nothing hidden.
     pub(crate) fn plain(&self) -> Result<Vec<u8>> {
-        self.written(|_, bytes| Ok(bytes.to_vec()))
+        self.written(|_, bytes| Ok(bytes.into()))
     }
 
     /// The form that is stored: secret arguments sealed by `seal`.
     pub(crate) fn stored(&self, seal: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-        self.written(|name, bytes| if self.secret.arguments.contains(&name) { seal(bytes) } else { Ok(bytes.to_vec()) })
+        self.written(
+            |name, bytes| {
+                if self.secret.arguments.contains(&name) { Ok(seal(bytes)?.into()) } else { Ok(bytes.into()) }
+            },
+        )
     }
 
     pub(crate) fn has_secrets(&self) -> bool {
         !self.secret.arguments.is_empty()
     }
 
-    fn written(&self, form: impl Fn(&'static str, &[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    fn written<'e>(&'e self, form: impl Fn(&'static str, &'e [u8]) -> Result<Cow<'e, [u8]>>) -> Result<Vec<u8>> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }

@@ -1,24 +1,41 @@
 //! What a record is made of: keys, kinds, values, outcomes, rows.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Stamp;
+use super::{Name, Stamp};
 
 /// A keyed digest of 128 bits (see `crate::digest`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Digest(pub(crate) [u8; 16]);
 
 /// The key of an operation: its name, the digest of its arguments, and its ordinal among the operations of both.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
     /// The name, such as `charge`; operations of outlast's own start with a dot, such as `.sleep`.
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Name,
     /// The digest of the arguments in canonical form.
     pub(crate) digest: Digest,
     /// How many operations of this name and digest were called before.
     pub(crate) ordinal: u32,
+}
+
+impl Hash for Key {
+    /// The digest is of the name, too.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+        state.write_u32(self.ordinal);
+    }
+}
+
+impl Hash for Digest {
+    /// Keyed and random already: half of it tells apart.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let half = self.0.first_chunk().copied().unwrap_or_default();
+        state.write_u64(u64::from_le_bytes(half));
+    }
 }
 
 /// What an operation is. The numbers are the form on disk and never change.
@@ -88,6 +105,12 @@ pub enum Value {
     Err(Vec<u8>),
     /// What isn't the user's (attempts exhausted, timeout, interrupted …): an encoded [`Error`].
     Fault(Vec<u8>),
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self::Ok(Vec::new())
+    }
 }
 
 impl Value {

@@ -361,7 +361,7 @@ impl Store for SqliteStore {
 
     fn submit(&self, submission: Submission) {
         if let Err(Command::Owned(submission)) = self.shared.queue.push(Command::Owned(submission)) {
-            submission.owner.committed(submission.ticket, Err(Refused::Closed));
+            submission.answer(Err(Refused::Closed));
         }
     }
 

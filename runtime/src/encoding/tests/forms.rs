@@ -155,7 +155,8 @@ fn the_order_of_a_set_matters_only_where_it_is_asked_for() {
 #[test]
 fn an_argument_list_is_the_map_of_its_values() {
     let mut writer = MapWriter::default();
-    for (name, value) in [("order", 1_u32), ("b", 2), ("a", 3), (&"long".repeat(50), 4)] {
+    let long = "long".repeat(50);
+    for (name, value) in [("order", 1_u32), ("b", 2), ("a", 3), (&*long, 4)] {
         writer.add(name, encode(&value).unwrap());
     }
     let bytes = writer.finish();

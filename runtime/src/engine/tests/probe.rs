@@ -288,7 +288,7 @@ pub(crate) fn die(execution: &Arc<Execution>) -> bool {
 pub(crate) struct Nobody;
 
 impl Owner for Nobody {
-    fn committed(self: Arc<Self>, _: u64, _: Result<Committed, Refused>) {}
+    fn committed(self: Arc<Self>, _: u64, _: Write, _: Result<Committed, Refused>) {}
 }
 
 fn shown(kind: Kind, key: &Key) -> String {

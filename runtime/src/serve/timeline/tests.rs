@@ -19,7 +19,7 @@ fn map<T: Serialize>(entries: &[(&str, T)]) -> Vec<u8> {
 }
 
 fn key(name: &str) -> Key {
-    Key { name: name.into(), digest: Digest([0; 16]), ordinal: 0 }
+    Key { name: name.to_owned().into(), digest: Digest([0; 16]), ordinal: 0 }
 }
 
 fn outcome(kind: Kind, name: &str, value: Value) -> Outcome {

@@ -61,7 +61,7 @@ pub(in crate::store) fn call(name: &str, arguments: u8) -> NewExecution {
 }
 
 pub(in crate::store) fn key(name: &str, ordinal: u32) -> Key {
-    Key { name: name.into(), digest: Digest([7; 16]), ordinal }
+    Key { name: name.to_owned().into(), digest: Digest([7; 16]), ordinal }
 }
 
 pub(in crate::store) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
@@ -108,7 +108,7 @@ pub(in crate::store) struct Ledger {
 }
 
 impl Owner for Ledger {
-    fn committed(self: Arc<Self>, ticket: u64, result: Result<Committed, Refused>) {
+    fn committed(self: Arc<Self>, ticket: u64, _: Write, result: Result<Committed, Refused>) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push((ticket, result));
         self.news.notify_waiters();
     }

@@ -3,8 +3,7 @@
 //! The database is asked once per group whether the workers still stand, not once per row: an execution can be taken
 //! from a worker only by taking the worker off the list. What a group changed here is undone when the group is.
 
-use std::collections::HashMap;
-
+use crate::hashing::FastMap;
 use crate::store::{Epoch, ExecutionId, Stamp, WorkerId};
 
 /// A claim of this handle.
@@ -38,7 +37,7 @@ pub(super) struct Registered {
 /// All claims of this handle.
 #[derive(Default)]
 pub(super) struct Claims {
-    held: HashMap<ExecutionId, Claim>,
+    held: FastMap<ExecutionId, Claim>,
     workers: Vec<Registered>,
     /// What stood before each change of the group at hand.
     undo: Vec<(ExecutionId, Option<Claim>)>,

@@ -184,7 +184,7 @@ impl Desk {
             Ok(Claimed {
                 id: id.clone(),
                 epoch: Epoch(row.get::<_, i64>(0)? as u64),
-                function: row.get(1)?,
+                function: records::name(row, 1)?,
                 version: row.get(2)?,
                 arguments: row.get(3)?,
                 seed: row.get::<_, i64>(4)? as u64,

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use super::failure::{Failure, is_duplicate};
 use crate::store::{
     Attempt, Digest, End, ExecutionId, Finished, Key, Kind, MAX_INBOX, MAX_ROWS_FOR_SIGNALS, Message, MessageBody,
-    Outcome, Row, RowKind, Stamp, Value,
+    Name, Outcome, Row, RowKind, Stamp, Value,
 };
 
 const ROW_OUTCOME: u8 = 1;
@@ -64,6 +64,11 @@ fn digest_of(bytes: &[u8]) -> Result<Digest, Failure> {
 /// A digest from its column.
 pub(super) fn digest(row: &SqlRow<'_>, column: usize) -> Result<Digest, Failure> {
     digest_of(row.get_ref(column)?.as_blob().map_err(|error| Failure::Damaged(error.to_string()))?)
+}
+
+/// A name from its column.
+pub(super) fn name(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Name> {
+    row.get::<_, Arc<str>>(column).map(Name::Shared)
 }
 
 /// Writes a row; `false` if its place is taken.
@@ -146,7 +151,7 @@ fn row_kind(row: &SqlRow<'_>) -> Result<RowKind, Failure> {
             let kind = row.get(3)?;
             RowKind::Outcome(Outcome {
                 kind: Kind::of(kind).ok_or_else(|| unknown("an operation's kind", kind))?,
-                key: Key { name: row.get(4)?, digest: digest(row, 5)?, ordinal: row.get(6)? },
+                key: Key { name: name(row, 4)?, digest: digest(row, 5)?, ordinal: row.get(6)? },
                 name_ordinal: row.get(7)?,
                 arguments: row.get(8)?,
                 value: value_of(row.get(9)?, row.get(10)?)?,
@@ -225,7 +230,7 @@ pub(super) fn attempts(connection: &Connection, execution: &ExecutionId) -> Resu
     let mut attempts = Vec::new();
     while let Some(row) = found.next()? {
         attempts.push(Attempt {
-            key: Key { name: row.get(0)?, digest: digest(row, 1)?, ordinal: row.get(2)? },
+            key: Key { name: name(row, 0)?, digest: digest(row, 1)?, ordinal: row.get(2)? },
             failed: row.get(3)?,
             spent: Duration::from_millis(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
             next: Stamp(row.get(5)?),

@@ -112,7 +112,7 @@ impl Writer {
     fn give_up(&mut self) {
         for command in std::mem::take(&mut self.pending) {
             match command {
-                Command::Owned(submission) => submission.owner.committed(submission.ticket, Err(Refused::Closed)),
+                Command::Owned(submission) => submission.answer(Err(Refused::Closed)),
                 Command::Asked(request) => request.refuse(closed()),
                 Command::Returned(_) => (),
             }
@@ -244,7 +244,7 @@ fn deliver(done: Done) {
     #[cfg(feature = "crash-points")]
     crate::crash_point::reach(&format!("{}:after-commit", done.label));
     match (done.command, done.answer) {
-        (Command::Owned(submission), Answer::Owned(result)) => submission.owner.committed(submission.ticket, result),
+        (Command::Owned(submission), Answer::Owned(result)) => submission.answer(result),
         (Command::Asked(request), _) => request.deliver(),
         (Command::Owned(_) | Command::Returned(_), _) => (),
     }

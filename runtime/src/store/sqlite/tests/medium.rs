@@ -267,7 +267,7 @@ async fn a_file_that_was_moved_away_is_not_written_to() {
 struct Clumsy;
 
 impl crate::store::Owner for Clumsy {
-    fn committed(self: Arc<Self>, _: u64, _: Result<crate::store::Committed, Refused>) {
+    fn committed(self: Arc<Self>, _: u64, _: Write, _: Result<crate::store::Committed, Refused>) {
         std::panic::resume_unwind(Box::new("dropped it"));
     }
 }
