@@ -192,11 +192,11 @@ impl Bare {
             if let Some(place) = self.row.get_mut(1) {
                 *place = Value::Integer(seq as i64);
             }
-            let begun = Instant::now();
+            let start = Instant::now();
             begin.execute([])?;
             insert.execute(params_from_iter(&self.row))?;
             commit.execute([])?;
-            times.push(begun.elapsed());
+            times.push(start.elapsed());
         }
         Ok(times)
     }

@@ -22,6 +22,7 @@ mod launch;
 mod names;
 mod offers;
 mod operation;
+mod pace;
 mod parking;
 mod random;
 mod running;

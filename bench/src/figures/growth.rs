@@ -43,10 +43,9 @@ pub(crate) fn measure(setting: &Setting) -> Result<Vec<Entry>> {
     for (size, runs) in sizes.iter().zip(rates) {
         let kept = median(&runs) / first;
         let entry = Entry::new(format!("growth_{size}"), "/s", runs).limit(first);
-        entries.push(match Some(size) == sizes.last() {
-            true => entry.bar(format!("≥ 80 % of the first: {:.0} %", kept * 100.0), kept >= 0.8),
-            false => entry,
-        });
+        let last = Some(size) == sizes.last();
+        let bar = format!("≥ 80 % of the first: {:.0} %", kept * 100.0);
+        entries.push(if last { entry.bar(bar, kept >= 0.8) } else { entry });
     }
     Ok(entries)
 }

@@ -1,9 +1,10 @@
-//! Bodies: a task of its own for each step that runs, with its attempts, its timeout, its panics.
+//! Bodies: each step that runs, with its attempts, its timeout, its panics. A body begins on its execution's lane if its
+//! step is known to be quick there; what waits for anything goes on in a task of its own.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -13,16 +14,18 @@ use super::context::{Context, Scope, Scoped};
 use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
+use super::pace::Pace;
 use super::state::{Activity, Pending, Phase};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};
 use crate::panics::caught;
-use crate::store::{Attempt, BoxFuture, Name, Stamp, Write};
+use crate::store::{Attempt, BoxFuture, Kind, Name, Stamp, Write};
 
 /// The body of a step, its result in the record's form.
 pub(crate) trait ErasedBody: Send + Sync {
     fn recorded(&self) -> BoxFuture<'static, Produced>;
+    fn pace(&self) -> &'static Pace;
 }
 
 /// The body of a step with its type: `plain()` gives the result as it is.
@@ -46,6 +49,10 @@ where
         let codec = self.codec;
         let body = (self.make)();
         Box::pin(async move { codec.produce(&body.await) })
+    }
+
+    fn pace(&self) -> &'static Pace {
+        Pace::of::<F>()
     }
 }
 
@@ -124,80 +131,224 @@ fn back_off(retry: &Retry, failed: u32) -> Duration {
     Duration::try_from_secs_f64(capped * (1.0 - jitter)).unwrap_or(retry.max)
 }
 
+/// A step's body that is wanted: it begins once the execution's state is let go of.
+pub(crate) struct Begin {
+    pub(crate) place: usize,
+    pub(crate) spec: BodySpec,
+    pub(crate) body: Arc<dyn ErasedBody>,
+    /// What earlier claims left of its attempts.
+    pub(crate) earlier: Option<Attempt>,
+}
+
+/// How far the first attempt is when its task begins.
+enum First {
+    /// Not begun.
+    Unbegun,
+    /// It was polled once, on the lane.
+    Running(Running),
+    /// It came to its end there, and has to be tried again.
+    Failed(Duration, Error),
+}
+
+/// An attempt that has begun.
+struct Running {
+    future: Caught<Scoped<Produced>>,
+    begun: Instant,
+    span: tracing::Span,
+}
+
+impl Begin {
+    /// Begins on the lane, if that holds nobody up; what isn't over at once goes on in a task.
+    pub(crate) fn begin(self, execution: &Arc<Execution>) {
+        let Self { place, spec, body, earlier } = self;
+        let attempt = earlier.unwrap_or_else(|| Attempt {
+            key: execution.state.held().places[place].key.clone(),
+            failed: 0,
+            spent: Duration::ZERO,
+            next: Stamp::default(),
+            error: Vec::new(),
+            started: false,
+        });
+        let pace = body.pace();
+        if attempt.failed > 0 || attempt.started || spec.at_most_once || !pace.is_quick() {
+            return spawn(execution, place, spec, body, attempt, First::Unbegun);
+        }
+        reach(execution, place, "before-body");
+        let mut running = Running::new(execution, &spec, &attempt, &*body);
+        let mut cx = TaskContext::from_waker(Waker::noop());
+        // Polled again at once in a task if it waits for anything: that poll leaves the waker that counts.
+        let polled = running.span.in_scope(|| Pin::new(&mut running.future).poll(&mut cx));
+        let spent = running.begun.elapsed();
+        pace.took(spent);
+        let outcome = match polled {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => return spawn(execution, place, spec, body, attempt, First::Running(running)),
+        };
+        match ended(execution, place, &spec, &attempt, outcome.unwrap_or_else(|words| panicked(&spec, &words)), spent) {
+            After::Record(produced) => record(execution, place, &spec, produced, 1),
+            After::Again(wait, error) => {
+                let attempt = Attempt { spent, ..attempt };
+                spawn(execution, place, spec, body, attempt, First::Failed(wait, error));
+            }
+        }
+    }
+}
+
+impl Running {
+    fn new(execution: &Execution, spec: &BodySpec, attempt: &Attempt, body: &dyn ErasedBody) -> Self {
+        let number = attempt.failed + 1;
+        let span = tracing::info_span!("outlast.step", id = %execution.id, step = %spec.name, attempt = number);
+        let begun = Instant::now();
+        let scope = Scope::new(execution, Kind::Step, attempt.key.clone(), spec.name.clone());
+        let scope = Context::Body(Arc::new(scope));
+        let future = match span.in_scope(|| caught(|| body.recorded())) {
+            Ok(future) => future,
+            // Told when it is polled, as any other panic.
+            Err(words) => Box::pin(std::future::ready(panicked(spec, &words))),
+        };
+        Self { future: Caught::new(Scoped::new(scope, future)), begun, span }
+    }
+
+    /// Waits for its end, within the attempt's timeout.
+    async fn end(self, spec: &BodySpec) -> (Produced, Duration) {
+        use tracing::Instrument;
+        let Self { future, begun, span } = self;
+        let produced = match spec.timeout {
+            None => future.instrument(span).await,
+            Some(limit) => {
+                let left = limit.saturating_sub(begun.elapsed());
+                tokio::time::timeout(left, future.instrument(span)).await.unwrap_or_else(|_| {
+                    let message = format!("an attempt of `{}` took longer than its timeout of {limit:?}", spec.name);
+                    Ok(Produced::fault(Error::of(ErrorKind::Timeout, message)))
+                })
+            }
+        };
+        (produced.unwrap_or_else(|words| panicked(spec, &words)), begun.elapsed())
+    }
+}
+
+/// Goes on in a task, unless the place has been given up meanwhile.
+fn spawn(
+    execution: &Arc<Execution>,
+    place: usize,
+    spec: BodySpec,
+    body: Arc<dyn ErasedBody>,
+    attempt: Attempt,
+    first: First,
+) {
+    let mut state = execution.state.held();
+    if !matches!(state.places[place].activity, Activity::Busy(None)) {
+        return;
+    }
+    let run = run(execution.clone(), place, spec, body, attempt, first);
+    let task = execution.engine.runtime.spawn(run);
+    state.set_activity(place, Activity::Busy(Some(task.abort_handle())));
+}
+
+/// What comes after an attempt that is over.
+fn ended(
+    execution: &Execution,
+    place: usize,
+    spec: &BodySpec,
+    attempt: &Attempt,
+    produced: Produced,
+    spent: Duration,
+) -> After {
+    reach(execution, place, "after-body");
+    let produced = execution.engine.limited(produced, || format!("the result of `{}`", spec.name), spec.secret);
+    after(spec, produced, attempt.failed, attempt.spent.saturating_add(spent))
+}
+
+fn record(execution: &Arc<Execution>, place: usize, spec: &BodySpec, produced: Produced, attempts: u32) {
+    let value = execution.engine.seal_result(produced.value, spec.secret, &spec.name);
+    execution.finish(place, value, attempts);
+}
+
 /// Runs a step's body until there is something to record.
-pub(crate) async fn run(
+async fn run(
     execution: Arc<Execution>,
     place: usize,
     spec: BodySpec,
     body: Arc<dyn ErasedBody>,
-    earlier: Option<Attempt>,
+    mut attempt: Attempt,
+    first: First,
 ) {
-    let (kind, key) = {
-        let state = execution.state.held();
-        (state.places[place].kind, state.places[place].key.clone())
-    };
-    let interrupted = earlier.as_ref().is_some_and(|attempt| attempt.started);
-    let mut attempt = earlier.unwrap_or(Attempt {
-        key,
-        failed: 0,
-        spent: Duration::ZERO,
-        next: Stamp::default(),
-        error: Vec::new(),
-        started: false,
-    });
-    if spec.at_most_once {
-        if interrupted {
-            let error = Error::of(
-                ErrorKind::Interrupted,
-                format!(
-                    "`{}` was cut off by a crash and is never begun twice: whether it happened is not known",
-                    spec.name
-                ),
-            );
-            return execution.finish(place, Produced::fault(error.into_terminal()).value, 1);
-        }
-        attempt.started = true;
-        if !keep(&execution, attempt.clone()).await {
-            return;
-        }
+    if spec.at_most_once && !begins_once(&execution, place, &spec, &mut attempt).await {
+        return;
     }
+    let mut first = Some(first);
     loop {
-        if !back_off_until(&execution, place, attempt.next).await {
-            return;
-        }
-        reach(&execution, place, "before-body");
-        let begun = Instant::now();
-        let scope = Scope::new(&execution, kind, attempt.key.clone(), spec.name.clone());
-        let span =
-            tracing::info_span!("outlast.step", id = %execution.id, step = %spec.name, attempt = attempt.failed + 1);
-        let produced = {
-            use tracing::Instrument;
-            attempt_once(&spec, scope, &*body).instrument(span).await
-        };
-        reach(&execution, place, "after-body");
-        let produced = execution.engine.limited(produced, || format!("the result of `{}`", spec.name), spec.secret);
-        attempt.spent = attempt.spent.saturating_add(begun.elapsed());
-        match after(&spec, produced, attempt.failed, attempt.spent) {
-            After::Record(produced) => {
-                let value = execution.engine.seal_result(produced.value, spec.secret, &spec.name);
-                return execution.finish(place, value, attempt.failed + 1);
-            }
-            After::Again(wait, error) => {
-                tracing::warn!(id = %execution.id, step = %spec.name, attempt = attempt.failed + 1, error = %hidden(&spec, &error), "failed, will be tried again");
-                attempt.failed += 1;
-                attempt.spent = attempt.spent.saturating_add(wait);
-                attempt.next = Stamp::now().after(wait);
-                attempt.error = fault_bytes(&hidden(&spec, &error));
-                let mut state = execution.state.held();
-                if state.phase != Phase::Live {
-                    state.settle(place);
-                    drop(state);
-                    return execution.send(Event::Settled);
+        let running = match first.take() {
+            Some(First::Running(running)) => running,
+            Some(First::Failed(wait, error)) => {
+                if !try_again(&execution, place, &spec, &mut attempt, wait, &error) {
+                    return;
                 }
-                execution.submit(&mut state, Write::Attempt(attempt.clone()), Pending::Attempt(None));
+                continue;
+            }
+            Some(First::Unbegun) | None => {
+                if !back_off_until(&execution, place, attempt.next).await {
+                    return;
+                }
+                reach(&execution, place, "before-body");
+                let mut running = Running::new(&execution, &spec, &attempt, &*body);
+                running.future.measure(body.pace());
+                running
+            }
+        };
+        let (produced, spent) = running.end(&spec).await;
+        let after = ended(&execution, place, &spec, &attempt, produced, spent);
+        attempt.spent = attempt.spent.saturating_add(spent);
+        match after {
+            After::Record(produced) => return record(&execution, place, &spec, produced, attempt.failed + 1),
+            After::Again(wait, error) => {
+                if !try_again(&execution, place, &spec, &mut attempt, wait, &error) {
+                    return;
+                }
             }
         }
     }
+}
+
+/// Marks that the body begins: `false` if it had begun before, or the claim is gone.
+async fn begins_once(execution: &Arc<Execution>, place: usize, spec: &BodySpec, attempt: &mut Attempt) -> bool {
+    if attempt.started {
+        let message = format!(
+            "`{}` was cut off by a crash and is never begun twice: whether it happened is not known",
+            spec.name
+        );
+        let error = Error::of(ErrorKind::Interrupted, message);
+        execution.finish(place, Produced::fault(error.into_terminal()).value, 1);
+        return false;
+    }
+    attempt.started = true;
+    keep(execution, attempt.clone()).await
+}
+
+/// Keeps what is known after a failure; `false` if there is no sense in another attempt here.
+fn try_again(
+    execution: &Arc<Execution>,
+    place: usize,
+    spec: &BodySpec,
+    attempt: &mut Attempt,
+    wait: Duration,
+    error: &Error,
+) -> bool {
+    let error = hidden(spec, error);
+    tracing::warn!(id = %execution.id, step = %spec.name, attempt = attempt.failed + 1, %error, "failed, will be tried again");
+    attempt.failed += 1;
+    attempt.spent = attempt.spent.saturating_add(wait);
+    attempt.next = Stamp::now().after(wait);
+    attempt.error = fault_bytes(&error);
+    let mut state = execution.state.held();
+    if state.phase != Phase::Live {
+        state.settle(place);
+        drop(state);
+        execution.send(Event::Settled);
+        return false;
+    }
+    execution.submit(&mut state, Write::Attempt(attempt.clone()), Pending::Attempt(None));
+    true
 }
 
 /// An error's words as they may be kept and logged: attempts and faults aren't sealed.
@@ -233,38 +384,25 @@ pub(crate) async fn back_off_until(execution: &Arc<Execution>, place: usize, nex
     state.phase == Phase::Live
 }
 
-/// One attempt: its panic and its timeout are failures like any other.
-async fn attempt_once(spec: &BodySpec, scope: Scope, body: &dyn ErasedBody) -> Produced {
-    let scope = Context::Body(Arc::new(scope));
-    let future = match caught(|| body.recorded()) {
-        Ok(future) => future,
-        Err(words) => return panicked(spec, &words),
-    };
-    let run = Caught::new(Scoped::new(scope, future));
-    let outcome = match spec.timeout {
-        None => run.await,
-        Some(limit) => {
-            let Ok(outcome) = tokio::time::timeout(limit, run).await else {
-                let message = format!("an attempt of `{}` took longer than its timeout of {limit:?}", spec.name);
-                return Produced::fault(Error::of(ErrorKind::Timeout, message));
-            };
-            outcome
-        }
-    };
-    outcome.unwrap_or_else(|words| panicked(spec, &words))
-}
-
 fn panicked(spec: &BodySpec, words: &str) -> Produced {
     let words = if spec.secret.any { "•••" } else { words };
     Produced::fault(Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", spec.name)))
 }
 
 /// A future whose panic is its words. What it leaves behind may panic, too, when it is given up.
-pub(crate) struct Caught<F>(Option<F>);
+pub(crate) struct Caught<F> {
+    future: Option<F>,
+    /// To be told how long the first poll takes.
+    pace: Option<&'static Pace>,
+}
 
 impl<F> Caught<F> {
     pub(crate) fn new(future: F) -> Self {
-        Self(Some(future))
+        Self { future: Some(future), pace: None }
+    }
+
+    fn measure(&mut self, pace: &'static Pace) {
+        self.pace = Some(pace);
     }
 }
 
@@ -272,8 +410,13 @@ impl<F: Future + Unpin> Future for Caught<F> {
     type Output = Result<F::Output, String>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Some(future) = &mut self.0 else { return Poll::Pending };
-        match caught(|| Pin::new(future).poll(cx)) {
+        let measured = self.pace.take().map(|pace| (pace, Instant::now()));
+        let Some(future) = &mut self.future else { return Poll::Pending };
+        let polled = caught(|| Pin::new(future).poll(cx));
+        if let Some((pace, begun)) = measured {
+            pace.took(begun.elapsed());
+        }
+        match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Err(words) => Poll::Ready(Err(words)),
@@ -283,7 +426,7 @@ impl<F: Future + Unpin> Future for Caught<F> {
 
 impl<F> Drop for Caught<F> {
     fn drop(&mut self) {
-        let future = self.0.take();
+        let future = self.future.take();
         if caught(|| drop(future)).is_err() {
             tracing::warn!("a destructor panicked while a body was put away");
         }

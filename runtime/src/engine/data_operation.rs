@@ -11,6 +11,7 @@ use super::context::{self, Context};
 use super::handle::{decoded, until_answered};
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
+use super::pace::Pace;
 use super::state::Taken;
 use crate::data::{self, Reply};
 use crate::encoding;
@@ -103,6 +104,10 @@ impl ErasedBody for Single {
             None => Box::pin(std::future::ready(Err(misplaced("a data operation", None)))),
         };
         Box::pin(produced(reply))
+    }
+
+    fn pace(&self) -> &'static Pace {
+        Pace::of::<Self>()
     }
 }
 

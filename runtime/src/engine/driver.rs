@@ -257,8 +257,8 @@ fn not_durable(execution: &Execution, state: &State) -> Error {
     Error::of(
         ErrorKind::NotDurable,
         format!(
-            "`{name}` was woken by something that is not durable ({last}): await timers, channels to other tasks, I/O \
-             and `tokio::task::yield_now` inside a step"
+            "`{name}` was woken by something that is not durable ({last}): await timers, channels to other tasks and \
+             I/O inside a step"
         ),
     )
 }
@@ -357,20 +357,27 @@ fn quiet(execution: &Arc<Execution>) {
         starting = std::mem::take(&mut state.starting);
     }
     starting.sort_by_key(|(place, _)| *place);
-    let mut unwanted = Vec::new();
-    for (place, launch) in starting {
+    let (mut bodies, mut unwanted) = (Vec::new(), Vec::new());
+    for (place, launch) in starting.drain(..) {
         if state.places[place].is_wanted() && !execution.engine.is_draining() {
-            launch.start(execution, &mut state, place);
+            bodies.extend(launch.start(execution, &mut state, place));
         } else {
             unwanted.push(launch);
         }
+    }
+    if state.starting.is_empty() {
+        // Its room is used again.
+        state.starting = starting;
     }
     record_drift(execution, &mut state);
     let waiting = std::mem::take(&mut state.waiting);
     let fetch = std::mem::take(&mut state.fetch_again);
     drop(state);
-    // What a body has captured is dropped without the lock.
+    // What a body has captured is dropped without the lock, as bodies begin without it.
     drop(unwanted);
+    for body in bodies {
+        body.begin(execution);
+    }
     if !waiting.is_empty() {
         inbox::move_into_record(execution, waiting);
     }
@@ -410,11 +417,8 @@ fn is_to_end(execution: &Execution, state: &State) -> bool {
 fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progress {
     let waker: Waker = execution.waker.clone().into();
     let mut cx = TaskContext::from_waker(&waker);
-    if first {
-        let polled = poll_until_quiet(execution, root, &mut cx);
-        if let Some(produced) = polled {
-            return Progress::Returned(produced);
-        }
+    if first && let Some(produced) = poll_until_quiet(execution, root, &mut cx) {
+        return returned(execution, produced);
     }
     loop {
         if let Some(fault) = take_fault(execution) {
@@ -432,8 +436,16 @@ fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progre
         // rule: what wasn't taken is withdrawn.
         execution.state.held().conclude();
         if let Some(produced) = returned {
-            return Progress::Returned(produced);
+            return self::returned(execution, produced);
         }
+    }
+}
+
+/// A function that has returned, unless what it did before wasn't durable.
+fn returned(execution: &Execution, produced: Produced) -> Progress {
+    match take_fault(execution) {
+        Some(fault) => Progress::Fault(fault),
+        None => Progress::Returned(produced),
     }
 }
 

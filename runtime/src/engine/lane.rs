@@ -1,14 +1,16 @@
 //! Lanes: each drives a share of the executions, one event after the other, so that an execution is never polled by
 //! two threads and no task is needed for each.
+//!
+//! A lane is a thread of its own: the store's writer wakes it directly, and a durable function is polled outside tokio's
+//! scheduler, whose budget and deferred wake-ups would make its polls differ from run to run.
 
-use std::sync::{Arc, Mutex, Weak};
-
-use tokio::sync::Notify;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use super::Engine;
 use super::driver;
 use super::execution::Execution;
 use super::held::Held;
+use crate::error::{Error, ErrorKind, Result};
 use crate::panics::caught;
 use crate::store::{Committed, Message, Refused, Value};
 
@@ -32,21 +34,59 @@ pub(crate) enum Event {
     Closing(driver::Closing),
 }
 
+type Queue = Vec<(Arc<Execution>, Event)>;
+
 /// Executions with events, in order of arrival; handled a round at a time.
+#[derive(Default)]
 struct Lane {
-    queue: Mutex<Vec<(Arc<Execution>, Event)>>,
-    ready: Notify,
+    inner: Mutex<Inner>,
+    ready: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    queue: Queue,
+    /// The thread waits: only then is there anyone to wake.
+    idle: bool,
+    closed: bool,
+}
+
+impl Lane {
+    fn send(&self, execution: Arc<Execution>, event: Event) {
+        let mut inner = self.inner.held();
+        inner.queue.push((execution, event));
+        if std::mem::take(&mut inner.idle) {
+            drop(inner);
+            self.ready.notify_one();
+        }
+    }
+
+    /// Waits for the next round; `false` once the lane is closed.
+    fn next(&self, round: &mut Queue) -> bool {
+        let mut inner = self.inner.held();
+        while inner.queue.is_empty() {
+            if inner.closed {
+                return false;
+            }
+            inner.idle = true;
+            inner = self.ready.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        inner.idle = false;
+        std::mem::swap(&mut inner.queue, round);
+        true
+    }
+
+    fn close(&self) {
+        self.inner.held().closed = true;
+        self.ready.notify_one();
+    }
 }
 
 pub(crate) struct Lanes(Vec<Arc<Lane>>);
 
-/// Executions that one round handles before other tasks get the thread.
-const ROUND: usize = 64;
-
 impl Lanes {
     pub(crate) fn new(count: usize) -> Self {
-        let lane = || Lane { queue: Mutex::new(Vec::new()), ready: Notify::new() };
-        Self((0..count.max(1)).map(|_| Arc::new(lane())).collect())
+        Self((0..count.max(1)).map(|_| Arc::default()).collect())
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -54,52 +94,42 @@ impl Lanes {
     }
 
     pub(crate) fn send(&self, execution: Arc<Execution>, event: Event) {
-        let lane = &self.0[execution.lane];
-        let first = {
-            let mut queue = lane.queue.held();
-            queue.push((execution, event));
-            queue.len() == 1
-        };
-        if first {
-            lane.ready.notify_one();
-        }
+        self.0[execution.lane].send(execution, event);
     }
 
-    /// Starts the task of each lane; they end with the engine.
-    pub(crate) fn start(engine: &Arc<Engine>) {
+    /// Starts the thread of each lane; they end with the engine.
+    pub(crate) fn start(engine: &Arc<Engine>) -> Result<()> {
         for lane in &engine.lanes.0 {
-            engine.runtime.spawn(run(Arc::downgrade(engine), lane.clone()));
+            let (engine, lane, runtime) = (Arc::downgrade(engine), lane.clone(), engine.runtime.clone());
+            let run = move || {
+                // What a body needs of tokio (timers, sockets, tasks) it finds here.
+                let _inside = runtime.enter();
+                run(&engine, &lane);
+            };
+            std::thread::Builder::new().name("outlast-lane".to_owned()).spawn(run).map_err(|error| {
+                Error::of(ErrorKind::Unavailable, format!("no thread for executions can be started: {error}"))
+            })?;
         }
+        Ok(())
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
         for lane in &self.0 {
-            lane.ready.notify_one();
+            lane.close();
         }
     }
 }
 
 /// Drives one lane. While it waits it holds the lane alone, so that an engine that was given up can go.
-async fn run(engine: Weak<Engine>, lane: Arc<Lane>) {
-    let mut round = Vec::new();
-    loop {
-        std::mem::swap(&mut *lane.queue.held(), &mut round);
-        if round.is_empty() {
-            if engine.strong_count() == 0 {
-                return;
-            }
-            lane.ready.notified().await;
-            continue;
-        }
-        for (count, (execution, event)) in round.drain(..).enumerate() {
+fn run(engine: &Weak<Engine>, lane: &Lane) {
+    let mut round = Queue::new();
+    while engine.strong_count() > 0 && lane.next(&mut round) {
+        for (execution, event) in round.drain(..) {
             // Whatever panics, this lane's other executions go on.
             if let Err(words) = caught(|| driver::handle(&execution, event)) {
                 tracing::error!(id = %execution.id, %words, "its lane panicked: it goes on when this worker starts again");
-            }
-            if count % ROUND == ROUND - 1 {
-                tokio::task::yield_now().await;
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::body::{BodySpec, ErasedBody};
+use super::body::{Begin, BodySpec, ErasedBody};
 use super::execution::Execution;
 use super::state::{Activity, State};
-use super::{body, child, transaction};
+use super::{child, transaction};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::Produced;
 use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value, Watcher};
@@ -31,16 +31,16 @@ pub(crate) enum Launch {
 }
 
 impl Launch {
-    /// Starts it. The state is the execution's, held.
-    pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) {
+    /// Starts it. The state is the execution's, held; a body begins when it is let go of.
+    #[must_use = "to be begun without the lock"]
+    pub(crate) fn start(self, execution: &Arc<Execution>, state: &mut State, place: usize) -> Option<Begin> {
         #[cfg(test)]
         state.probe.started(state.places[place].kind, &state.places[place].key);
         match self {
             Self::Body(spec, body) => {
                 state.places[place].timeout = spec.timeout;
-                let attempt = state.attempt_of(place);
-                let run = body::run(execution.clone(), place, spec, body, attempt);
-                spawn(execution, state, place, run);
+                state.set_activity(place, Activity::Busy(None));
+                return Some(Begin { place, spec, body, earlier: state.attempt_of(place) });
             }
             Self::Transaction(spec, body) => {
                 let attempt = state.attempt_of(place);
@@ -75,6 +75,7 @@ impl Launch {
                 execution.record(state, place, Produced::fault(error).value, 0, None);
             }
         }
+        None
     }
 }
 

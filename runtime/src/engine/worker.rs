@@ -46,7 +46,7 @@ pub(crate) fn build() -> u64 {
 impl Engine {
     /// Starts the lanes, the timers and, if this process runs executions, the worker.
     pub(crate) async fn start(self: &Arc<Self>) -> Result<()> {
-        Lanes::start(self);
+        Lanes::start(self)?;
         self.runtime.spawn(super::timers::run(Arc::downgrade(self)));
         if self.settings.worker {
             let worker = self.store.register(self.build).await?;
