@@ -125,7 +125,9 @@ impl Engine {
         digests: Digests,
     ) -> Arc<Self> {
         let runtime = Runtime::current();
-        let lanes = Lanes::new(runtime.metrics().num_workers());
+        let lanes = Lanes::new(
+            std::env::var("LANES").ok().and_then(|l| l.parse().ok()).unwrap_or(runtime.metrics().num_workers()),
+        );
         let engine = Arc::new(Self {
             store,
             registry,

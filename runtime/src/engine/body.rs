@@ -15,7 +15,7 @@ use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
 use super::pace::Pace;
-use super::state::{Activity, Pending, Phase};
+use super::state::{Activity, Pending, Phase, State};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};
@@ -435,14 +435,18 @@ impl<F> Drop for Caught<F> {
 
 /// A crash point of this place, where tests kill the process.
 pub(crate) fn reach(execution: &Execution, place: usize, point: &str) {
+    if cfg!(feature = "crash-points") {
+        reach_in(&execution.state.held(), place, point);
+    }
+}
+
+/// The same with the state at hand.
+pub(crate) fn reach_in(state: &State, place: usize, point: &str) {
     #[cfg(feature = "crash-points")]
     if crate::crash_point::is_armed() {
-        let state = execution.state.held();
         let key = &state.places[place].key;
-        let name = format!("{}#{}:{point}", key.name, state.places[place].name_ordinal);
-        drop(state);
-        crate::crash_point::reach(&name);
+        crate::crash_point::reach(&format!("{}#{}:{point}", key.name, state.places[place].name_ordinal));
     }
     #[cfg(not(feature = "crash-points"))]
-    let _ = (execution, place, point);
+    let _ = (state, place, point);
 }

@@ -21,6 +21,7 @@ use super::offers::Next;
 use super::parking;
 use super::state::{Activity, Ending, Offered, Pending, Phase, State};
 use super::timers::Due;
+use super::transaction;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
@@ -155,12 +156,11 @@ fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, resu
                 state.offer(committed.stamp, Offered::Outcome { place, value });
             }
         }
-        Pending::Transaction { place, value, done } => {
-            if let Some(value) = value.held().take() {
+        Pending::Transaction { place, trial } => {
+            if let Some(value) = trial.value() {
                 state.offer(committed.stamp, Offered::Outcome { place, value });
             }
             state.settle(place);
-            let _ = done.send(Ok(committed));
         }
         Pending::Row(row) => match row {
             RowKind::Outcome(_) => {}
@@ -210,8 +210,8 @@ fn refused(execution: &Arc<Execution>, pending: Pending, refused: Refused) {
             advance(execution);
         }
         Refused::NoRow => {
-            if let Pending::Transaction { done, .. } = pending {
-                let _ = done.send(Err(Refused::NoRow));
+            if let Pending::Transaction { place, trial } = pending {
+                transaction::again(execution, place, *trial);
             }
         }
     }

@@ -43,9 +43,8 @@ impl Launch {
                 return Some(Begin { place, spec, body, earlier: state.attempt_of(place) });
             }
             Self::Transaction(spec, body) => {
-                let attempt = state.attempt_of(place);
-                let run = transaction::run(execution.clone(), place, spec, body, attempt);
-                spawn(execution, state, place, run);
+                let earlier = state.attempt_of(place);
+                transaction::start(execution, state, place, spec, body, earlier);
             }
             Self::Signal(None) => state.set_activity(place, Activity::Message),
             Self::Timer(due) | Self::Signal(Some(due)) => {

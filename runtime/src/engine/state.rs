@@ -5,7 +5,7 @@
 //! - `offers` is in order of sequence numbers, and `cursor` never passes one that hasn't had its turn.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::launch::{Launch, family};
+use super::transaction::Trial;
 use crate::error::Error;
 use crate::hashing::{FastMap, FastSet};
 use crate::store::{
-    Attempt, Claimed, Committed, Digest, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Refused, Row,
-    RowKind, Stamp, Value,
+    Attempt, Claimed, Digest, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Row, RowKind, Stamp, Value,
 };
 
 /// Where an execution is in its life on this worker.
@@ -160,8 +160,7 @@ pub(crate) enum Pending {
     /// A transaction: its value is known once the body ran.
     Transaction {
         place: usize,
-        value: Arc<Mutex<Option<Value>>>,
-        done: oneshot::Sender<Result<Committed, Refused>>,
+        trial: Box<Trial>,
     },
     /// An arrival, a cancellation, a deadline: the row itself.
     Row(RowKind),

@@ -1,109 +1,112 @@
 //! Transactions: the body runs inside the store's transaction, and its record commits with its writes.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
-
-use tokio::sync::oneshot;
+use std::time::{Duration, Instant};
 
 use super::body::{After, BodySpec, Caught, ErasedBody, after, back_off_until, hidden};
 use super::context::{Context, Scope, Scoped};
 use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
-use super::state::{Pending, Phase};
+use super::state::{Activity, Pending, Phase, State};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Produced, fault_bytes};
-use crate::store::{
-    Attempt, BoxFuture, Committed, Refused, RowKind, Stamp, TransactionBody, TransactionFault, Value, Verdict, Write,
-};
+use crate::store::{Attempt, BoxFuture, RowKind, Stamp, TransactionBody, TransactionFault, Value, Verdict, Write};
 
-/// What an attempt leaves for the engine.
-#[derive(Default)]
-struct Left {
-    /// The recorded value, if the attempt gave a row.
-    value: Arc<Mutex<Option<Value>>>,
-    /// The failure and the wait, if it is to be tried again.
-    again: Arc<Mutex<Option<(std::time::Duration, Error)>>>,
+/// An attempt that the store has been asked to run.
+pub(crate) struct Trial {
+    judge: Arc<Judge>,
+    attempt: Attempt,
+    begun: Instant,
 }
 
-/// Runs a transaction until there is something to record.
-pub(crate) async fn run(
-    execution: Arc<Execution>,
+impl Trial {
+    /// The recorded value, if the attempt gave a row.
+    pub(crate) fn value(&self) -> Option<Value> {
+        self.judge.left.held().value.take()
+    }
+}
+
+/// Starts a transaction: at once, or in a task that waits until it may be tried again. The state is the execution's, held.
+pub(crate) fn start(
+    execution: &Arc<Execution>,
+    state: &mut State,
     place: usize,
     spec: BodySpec,
     body: Arc<dyn ErasedBody>,
     earlier: Option<Attempt>,
 ) {
-    let key = execution.state.held().places[place].key.clone();
-    let mut attempt = earlier.unwrap_or(Attempt {
-        key,
+    let attempt = earlier.unwrap_or_else(|| Attempt {
+        key: state.places[place].key.clone(),
         failed: 0,
-        spent: std::time::Duration::ZERO,
+        spent: Duration::ZERO,
         next: Stamp::default(),
         error: Vec::new(),
         started: false,
     });
-    loop {
-        if !back_off_until(&execution, place, attempt.next).await {
-            return;
-        }
-        super::body::reach(&execution, place, "before-body");
-        let begun = Instant::now();
-        let left = Left::default();
-        let Some(done) = submit(&execution, place, &spec, &body, &attempt, &left) else { return };
-        match done.await {
-            // The row is recorded; the lane has the value, offers it and knows that nothing is under way any more.
-            Ok(Ok(_)) | Err(_) => return,
-            Ok(Err(_)) => {}
-        }
-        let Some((wait, error)) = left.again.held().take() else { return };
-        attempt.failed += 1;
-        attempt.spent = attempt.spent.saturating_add(begun.elapsed()).saturating_add(wait);
-        attempt.next = Stamp::now().after(wait);
-        attempt.error = fault_bytes(&hidden(&spec, &error));
-        let mut state = execution.state.held();
-        if state.phase != Phase::Live {
-            state.settle(place);
-            drop(state);
-            return execution.send(Event::Settled);
-        }
-        execution.submit(&mut state, Write::Attempt(attempt.clone()), Pending::Attempt(None));
+    if attempt.next == Stamp::default() {
+        state.set_activity(place, Activity::Busy(None));
+        return submit(execution, state, place, spec, body, attempt);
     }
+    let owner = execution.clone();
+    let task = execution.engine.runtime.spawn(async move {
+        if back_off_until(&owner, place, attempt.next).await {
+            let mut state = owner.state.held();
+            submit(&owner, &mut state, place, spec, body, attempt);
+        }
+    });
+    state.set_activity(place, Activity::Busy(Some(task.abort_handle())));
 }
 
-/// Hands one attempt to the store.
+/// Hands one attempt to the store. What becomes of it is an event of the execution's lane.
 fn submit(
     execution: &Arc<Execution>,
+    state: &mut State,
     place: usize,
-    spec: &BodySpec,
-    body: &Arc<dyn ErasedBody>,
-    attempt: &Attempt,
-    left: &Left,
-) -> Option<oneshot::Receiver<Result<Committed, Refused>>> {
-    let judge = Judge {
+    spec: BodySpec,
+    body: Arc<dyn ErasedBody>,
+    attempt: Attempt,
+) {
+    if !matches!(state.phase, Phase::Live | Phase::Ending(_)) {
+        return;
+    }
+    super::body::reach_in(state, place, "before-body");
+    let judge = Arc::new(Judge {
         execution: execution.clone(),
         place,
-        spec: spec.clone(),
+        spec,
+        body,
         failed: attempt.failed,
         spent: attempt.spent,
-        value: left.value.clone(),
-        again: left.again.clone(),
-    };
-    let judge = Arc::new(judge);
-    let (run, failed) = (judge.clone(), judge);
-    let body = body.clone();
+        left: Mutex::default(),
+    });
+    let (run, failed) = (judge.clone(), judge.clone());
     let transaction = TransactionBody {
-        run: Box::new(move || run.clone().verdict(body.clone())),
+        run: Box::new(move || run.clone().verdict()),
         failed: Box::new(move |fault| failed.fault(fault)),
     };
-    let (done, committed) = oneshot::channel();
+    let trial = Box::new(Trial { judge, attempt, begun: Instant::now() });
+    execution.submit(state, Write::Transaction(transaction), Pending::Transaction { place, trial });
+}
+
+/// The store has rolled an attempt back: another one, if the body's failure asks for it.
+pub(crate) fn again(execution: &Arc<Execution>, place: usize, trial: Trial) {
+    let Trial { judge, mut attempt, begun } = trial;
+    let Some((wait, error)) = judge.left.held().again.take() else { return };
+    let error = hidden(&judge.spec, &error);
+    attempt.failed += 1;
+    attempt.spent = attempt.spent.saturating_add(begun.elapsed()).saturating_add(wait);
+    attempt.next = Stamp::now().after(wait);
+    attempt.error = fault_bytes(&error);
     let mut state = execution.state.held();
-    if !matches!(state.phase, Phase::Live | Phase::Ending(_)) {
-        return None;
+    if state.phase != Phase::Live {
+        state.settle(place);
+        drop(state);
+        return execution.send(Event::Settled);
     }
-    let pending = Pending::Transaction { place, value: left.value.clone(), done };
-    execution.submit(&mut state, Write::Transaction(transaction), pending);
-    Some(committed)
+    execution.submit(&mut state, Write::Attempt(attempt.clone()), Pending::Attempt(None));
+    let (spec, body) = (judge.spec.clone(), judge.body.clone());
+    start(execution, &mut state, place, spec, body, Some(attempt));
 }
 
 /// Turns what a body came to into what the store does with it.
@@ -111,17 +114,25 @@ struct Judge {
     execution: Arc<Execution>,
     place: usize,
     spec: BodySpec,
+    body: Arc<dyn ErasedBody>,
     failed: u32,
-    spent: std::time::Duration,
-    value: Arc<Mutex<Option<Value>>>,
-    again: Arc<Mutex<Option<(std::time::Duration, Error)>>>,
+    spent: Duration,
+    left: Mutex<Left>,
+}
+
+/// What an attempt leaves for the engine.
+#[derive(Default)]
+struct Left {
+    /// The recorded value, if the attempt gave a row.
+    value: Option<Value>,
+    /// The failure and the wait, if it is to be tried again.
+    again: Option<(Duration, Error)>,
 }
 
 impl Judge {
-    fn verdict(self: Arc<Self>, body: Arc<dyn ErasedBody>) -> BoxFuture<'static, Verdict> {
+    fn verdict(self: Arc<Self>) -> BoxFuture<'static, Verdict> {
         // A commit that has to be made again begins afresh.
-        *self.value.held() = None;
-        *self.again.held() = None;
+        *self.left.held() = Left::default();
         let kind = crate::store::Kind::Transaction;
         let key = {
             let mut state = self.execution.state.held();
@@ -130,6 +141,7 @@ impl Judge {
         };
         let scope = Scope::new(&self.execution, kind, key, self.spec.name.clone());
         let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
+        let body = self.body.clone();
         let run = Caught::new(Scoped::new(
             Context::Transaction(Arc::new(scope)),
             Box::pin(async move { body.recorded().await }),
@@ -157,7 +169,7 @@ impl Judge {
                 if succeeded { Verdict::Commit(row) } else { Verdict::RollBack(row) }
             }
             After::Again(wait, error) => {
-                *self.again.held() = Some((wait, error));
+                self.left.held().again = Some((wait, error));
                 Verdict::Retry
             }
         }
@@ -189,7 +201,7 @@ impl Judge {
     /// The row, its value kept for the offer.
     fn row(&self, value: Value) -> RowKind {
         let value = self.execution.engine.seal_result(value, self.spec.secret, &self.spec.name);
-        *self.value.held() = Some(value.clone());
+        self.left.held().value = Some(value.clone());
         let mut state = self.execution.state.held();
         let place = &mut state.places[self.place];
         place.recorded = true;

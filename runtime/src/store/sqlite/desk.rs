@@ -196,24 +196,20 @@ impl Desk {
         finished: &Finished,
     ) -> Result<Result<Committed, Refused>, Failure> {
         let stamp = self.stamp.max(claim.stamp);
-        self.connection
-            .prepare_cached(
-                "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
-                 reason = NULL WHERE id = ?",
-            )?
-            .execute(params![
-                finished.end as u8,
-                stamp.0,
-                records::outcome_number(&finished.value),
-                finished.value.bytes(),
-                &*execution.0,
-            ])?;
-        records::remove_messages(&self.connection, execution, None)?;
+        // Most have no messages and no watchers: then this is all.
+        let alone = self.set_end(execution, stamp, finished, 0)?;
+        if !alone {
+            self.set_end(execution, stamp, finished, 1)?;
+        }
         if claim.attempts {
             records::remove_attempts(&self.connection, execution, None)?;
         }
         self.claims.end(execution);
         self.news = true;
+        if alone {
+            return Ok(Ok(Committed { seq: None, stamp }));
+        }
+        records::remove_messages(&self.connection, execution, None)?;
         let watchers = self.watchers(execution)?;
         for watcher in &watchers {
             self.announce(watcher, execution, finished)?;
@@ -222,6 +218,24 @@ impl Desk {
             self.connection.prepare_cached("DELETE FROM watchers WHERE watched = ?")?.execute([&*execution.0])?;
         }
         Ok(Ok(Committed { seq: None, stamp }))
+    }
+
+    /// Writes the end, if the execution's `mail` is this.
+    fn set_end(&self, id: &ExecutionId, stamp: Stamp, finished: &Finished, mail: u8) -> Result<bool, Failure> {
+        let mut set = self.connection.prepare_cached(
+            "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
+             reason = NULL WHERE id = ? AND mail = ?",
+        )?;
+        let (outcome, value) = (records::outcome_number(&finished.value), finished.value.bytes());
+        Ok(set.execute(params![finished.end as u8, stamp.0, outcome, value, &*id.0, mail])? > 0)
+    }
+
+    /// From now on the execution's end has something to clean up: messages, or watchers to be told.
+    fn note_mail(&self, id: &ExecutionId) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached("UPDATE executions SET mail = 1 WHERE id = ? AND mail = 0")?
+            .execute([&*id.0])?;
+        Ok(())
     }
 
     fn watchers(&self, watched: &ExecutionId) -> Result<Vec<Watcher>, Failure> {
@@ -240,7 +254,7 @@ impl Desk {
             &*watcher.execution.0,
             &*watcher.message
         ])?;
-        Ok(())
+        self.note_mail(of)
     }
 
     /// Tells a watcher of an end. One that has ended itself, or is gone, needn't know.
@@ -265,6 +279,7 @@ impl Desk {
             return Ok(Posted::Refused);
         }
         let cancels = matches!(message.body, MessageBody::Cancel { .. });
+        self.note_mail(to)?;
         // One that hasn't begun keeps its start; a parked one can't use what comes: only a cancellation wakes them.
         if cancels || (status == OPEN && owner.is_none() && started) {
             self.make_due(to)?;

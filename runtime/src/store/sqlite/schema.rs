@@ -43,7 +43,8 @@ CREATE TABLE executions (
     outcome INTEGER,
     value BLOB,
     reason BLOB,
-    until_build INTEGER
+    until_build INTEGER,
+    mail INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX executions_open ON executions (owner, function, version, wake_at) WHERE status = 0;
 CREATE INDEX executions_created ON executions (created);
