@@ -125,9 +125,8 @@ impl Engine {
         digests: Digests,
     ) -> Arc<Self> {
         let runtime = Runtime::current();
-        let lanes = Lanes::new(
-            std::env::var("LANES").ok().and_then(|l| l.parse().ok()).unwrap_or(runtime.metrics().num_workers()),
-        );
+        // A lane keeps up with more than a store can write: half of the threads are for what waits.
+        let lanes = Lanes::new(runtime.metrics().num_workers().div_ceil(2));
         let engine = Arc::new(Self {
             store,
             registry,
@@ -167,7 +166,7 @@ impl Engine {
             tracing::error!(id = %claimed.id, function = %claimed.function, "claimed, but not in this binary");
             return;
         };
-        let lane = self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.count();
+        let lane = self.next_lane();
         let execution = Execution::new(self.clone(), function, claimed, lane);
         let old = self.live.held().insert(execution.id.clone(), execution.clone());
         if let Some(old) = old {
@@ -180,6 +179,11 @@ impl Engine {
         }
         tracing::debug!(id = %execution.id, function = function.name, epoch = execution.epoch.0, "claimed");
         execution.send(Event::Start);
+    }
+
+    /// Lanes in turn.
+    fn next_lane(&self) -> usize {
+        self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.count()
     }
 
     fn take_off(&self, execution: &Arc<Execution>) {

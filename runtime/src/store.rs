@@ -272,6 +272,14 @@ pub(crate) trait Owner: Send + Sync {
     fn committed(self: Arc<Self>, ticket: u64, write: Write, result: Result<Committed, Refused>);
 }
 
+/// A caller that waits for the end of an execution which it asks for.
+pub(crate) trait Asker: Send + Sync {
+    /// Whether nobody waits any more: what isn't written yet needn't be.
+    fn has_gone(&self) -> bool;
+    /// What became of the creation, once that is durable. Called once, on the store's own thread: it must not wait.
+    fn created(self: Arc<Self>, created: Result<Created>);
+}
+
 /// A write that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Committed {
@@ -395,6 +403,13 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Creates an execution, or says what stands under its id.
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>>;
+
+    /// The same for a caller that needn't be woken where it is a new execution: only its end will be of interest. A claim
+    /// is taken up even if the caller has gone meanwhile.
+    fn create_for(&self, new: NewExecution, asker: Arc<dyn Asker>);
+
+    /// Why a request hasn't been answered within the caller's limit.
+    fn late(&self) -> Error;
 
     /// Claims due executions.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>>;

@@ -2,6 +2,7 @@
 //! execution's id.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tokio::sync::oneshot;
@@ -14,28 +15,84 @@ use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::outcome::Codec;
 use crate::function::spec::Function;
-use crate::store::{Created, ExecutionId, Finished, NewExecution};
+use crate::store::{Asker, Created, ExecutionId, Finished, NewExecution};
 
 /// Starts an execution and waits for its end.
 pub(crate) async fn call<R>(engine: &Arc<Engine>, new: NewExecution, function: &Function, codec: Codec<R>) -> R {
-    let id = new.id.clone();
-    let finished = match created(engine, new).await {
-        Ok(Created::New(claimed)) => {
-            // Waiting begins before the execution can end.
-            let waiting = engine.wait_for(&id);
-            if let Some(claimed) = claimed {
-                engine.adopt(*claimed);
-            }
-            engine.finished(&id, waiting).await
-        }
-        Ok(Created::Ended(finished)) => Ok(finished),
-        Ok(Created::Exists | Created::Mismatch { .. } | Created::Expired(_)) => wait(engine, &id).await,
-        Err(error) => Err(error),
-    };
-    match finished {
+    match run(engine, new).await {
         Ok(finished) => value_of(engine, function.name, codec, finished.value),
         Err(error) => (codec.fault)(error),
     }
+}
+
+/// Creates an execution, or joins the one of its id, and waits for the end. The caller is woken once, at the end.
+async fn run(engine: &Arc<Engine>, new: NewExecution) -> Result<Finished> {
+    let id = new.id.clone();
+    // Waiting begins before the execution can end.
+    let mut waiting = engine.wait_for(&id);
+    let caller = Arc::new(Caller {
+        engine: engine.clone(),
+        id: id.clone(),
+        number: waiting.number,
+        answered: AtomicBool::new(false),
+        gone: AtomicBool::new(false),
+    });
+    engine.store.create_for(new, caller.clone());
+    let _here = Here(&caller);
+    let end = match tokio::time::timeout(engine.settings.store_timeout, &mut waiting.end).await {
+        Ok(end) => end,
+        Err(_) if caller.answered.load(Ordering::Acquire) => (&mut waiting.end).await,
+        Err(_) => return Err(engine.store.late().with_execution(&id)),
+    };
+    end.map_err(|_| shut_down()).and_then(|finished| finished).map_err(|error| error.with_execution(&id))
+}
+
+/// A call that waits.
+struct Caller {
+    engine: Arc<Engine>,
+    id: ExecutionId,
+    number: u64,
+    /// The store has said what became of the creation.
+    answered: AtomicBool,
+    /// The call was dropped.
+    gone: AtomicBool,
+}
+
+struct Here<'a>(&'a Caller);
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::Release);
+    }
+}
+
+impl Asker for Caller {
+    fn has_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    fn created(self: Arc<Self>, created: Result<Created>) {
+        self.answered.store(true, Ordering::Release);
+        let Self { engine, id, number, .. } = &*self;
+        let finished = match created {
+            Ok(Created::New(Some(claimed))) => return engine.lanes.take_up(engine, claimed),
+            Ok(Created::New(None) | Created::Exists) => {
+                if !engine.runs(id) && engine.waiters.held().look_for(id) {
+                    engine.look_again.notify_one();
+                }
+                return;
+            }
+            Ok(Created::Ended(finished)) => Ok(finished),
+            Ok(Created::Mismatch { function }) => Err(mismatch(id, &function)),
+            Ok(Created::Expired(same)) => Err(expired(id, same)),
+            Err(error) => Err(error),
+        };
+        engine.waiters.held().tell_one(id, *number, finished);
+    }
+}
+
+fn shut_down() -> Error {
+    Error::of(ErrorKind::Unavailable, "the app was shut down while a caller waited: call again with the same id")
 }
 
 /// Creates an execution, or joins the one of its id.
@@ -108,11 +165,7 @@ impl Engine {
         }
         match (&mut waiting.end).await {
             Ok(finished) => finished.map_err(|error| error.with_execution(id)),
-            Err(_) => Err(Error::of(
-                ErrorKind::Unavailable,
-                "the app was shut down while a caller waited: call again with the same id",
-            )
-            .with_execution(id)),
+            Err(_) => Err(shut_down().with_execution(id)),
         }
     }
 }

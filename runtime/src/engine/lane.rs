@@ -12,7 +12,7 @@ use super::execution::Execution;
 use super::held::Held;
 use crate::error::{Error, ErrorKind, Result};
 use crate::panics::caught;
-use crate::store::{Committed, Message, Refused, Value};
+use crate::store::{Claimed, Committed, Message, Refused, Value};
 
 /// What can happen to an execution.
 pub(crate) enum Event {
@@ -34,7 +34,14 @@ pub(crate) enum Event {
     Closing(driver::Closing),
 }
 
-type Queue = Vec<(Arc<Execution>, Event)>;
+/// What a lane does next.
+enum Item {
+    Event(Arc<Execution>, Event),
+    /// An execution was claimed for a caller: it is taken up, and starts.
+    Claimed(Arc<Engine>, Box<Claimed>),
+}
+
+type Queue = Vec<Item>;
 
 /// Executions with events, in order of arrival; handled a round at a time.
 #[derive(Default)]
@@ -52,9 +59,9 @@ struct Inner {
 }
 
 impl Lane {
-    fn send(&self, execution: Arc<Execution>, event: Event) {
+    fn send(&self, item: Item) {
         let mut inner = self.inner.held();
-        inner.queue.push((execution, event));
+        inner.queue.push(item);
         if std::mem::take(&mut inner.idle) {
             drop(inner);
             self.ready.notify_one();
@@ -94,7 +101,13 @@ impl Lanes {
     }
 
     pub(crate) fn send(&self, execution: Arc<Execution>, event: Event) {
-        self.0[execution.lane].send(execution, event);
+        let lane = &self.0[execution.lane];
+        lane.send(Item::Event(execution, event));
+    }
+
+    /// Has an execution taken up by a lane, which is any.
+    pub(crate) fn take_up(&self, engine: &Arc<Engine>, claimed: Box<Claimed>) {
+        self.0[engine.next_lane()].send(Item::Claimed(engine.clone(), claimed));
     }
 
     /// Starts the thread of each lane; they end with the engine.
@@ -126,10 +139,14 @@ impl Drop for Lanes {
 fn run(engine: &Weak<Engine>, lane: &Lane) {
     let mut round = Queue::new();
     while engine.strong_count() > 0 && lane.next(&mut round) {
-        for (execution, event) in round.drain(..) {
+        for item in round.drain(..) {
             // Whatever panics, this lane's other executions go on.
-            if let Err(words) = caught(|| driver::handle(&execution, event)) {
-                tracing::error!(id = %execution.id, %words, "its lane panicked: it goes on when this worker starts again");
+            let handled = caught(|| match item {
+                Item::Event(execution, event) => driver::handle(&execution, event),
+                Item::Claimed(engine, claimed) => engine.adopt(*claimed),
+            });
+            if let Err(words) = handled {
+                tracing::error!(%words, "a lane panicked: what it was at goes on when this worker starts again");
             }
         }
     }

@@ -45,6 +45,15 @@ impl Waiters {
         waited_for
     }
 
+    /// Tells one of them.
+    pub(crate) fn tell_one(&mut self, id: &ExecutionId, number: u64, finished: Result<Finished>) {
+        let Some(waiting) = self.by_id.get_mut(id) else { return };
+        if let Some(at) = waiting.iter().position(|(other, _)| *other == number) {
+            let (_, waiting) = waiting.swap_remove(at);
+            let _ = waiting.send(finished);
+        }
+    }
+
     /// Tells all that wait for this one.
     pub(crate) fn tell(&mut self, id: &ExecutionId, finished: &Result<Finished>) {
         self.elsewhere.remove(id);

@@ -12,6 +12,7 @@
 mod bodies;
 mod claims;
 mod clock;
+mod creation;
 mod desk;
 mod documents;
 mod executions;
@@ -41,6 +42,7 @@ use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
 use self::clock::Boot;
+use self::creation::Creation;
 use self::desk::Desk;
 use self::failure::{Failure, Fault};
 use self::handover::Handover;
@@ -50,8 +52,8 @@ use self::queue::{Ask, Command, Queue};
 use self::readers::Readers;
 use self::threads::Stop;
 use super::{
-    BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message, NewExecution,
-    Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
+    Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message,
+    NewExecution, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -311,7 +313,13 @@ impl Store for SqliteStore {
             let hand = self.handover();
             let (command, answer) = Ask::command(
                 "create",
-                move |desk| desk.create(&new),
+                move |desk| {
+                    let mut created = desk.create(&new)?;
+                    if let Created::New(Some(claimed)) = &mut created {
+                        claimed.arguments.clone_from(&new.arguments);
+                    }
+                    Ok(created)
+                },
                 move |created, reply| {
                     let claims = match &created {
                         Created::New(Some(claimed)) => vec![(claimed.id.clone(), claimed.epoch)],
@@ -326,6 +334,17 @@ impl Store for SqliteStore {
             );
             self.push(command, answer).await?.take()
         })
+    }
+
+    fn create_for(&self, new: NewExecution, asker: Arc<dyn Asker>) {
+        let creation = Command::Asked(Box::new(Creation::new(new, asker)));
+        if let Err(Command::Asked(creation)) = self.shared.queue.push(creation) {
+            creation.refuse(closed());
+        }
+    }
+
+    fn late(&self) -> Error {
+        self.shared.late(self.options.limit)
     }
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>> {

@@ -73,7 +73,8 @@ impl Desk {
             epoch,
             function: new.function.clone(),
             version: new.version,
-            arguments: new.arguments.clone(),
+            // The request has them, and gives them on.
+            arguments: Vec::new(),
             seed: new.seed,
             started: self.stamp,
             deadline: self.deadline(new),

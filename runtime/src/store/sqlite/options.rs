@@ -39,8 +39,8 @@ impl SqliteOptions {
         Self {
             place,
             limit: Duration::from_secs(5),
-            group: Duration::from_millis(std::env::var("GM").ok().and_then(|l| l.parse().ok()).unwrap_or(20)),
-            group_size: std::env::var("GS").ok().and_then(|l| l.parse().ok()).unwrap_or(4096),
+            group: Duration::from_millis(20),
+            group_size: 4096,
             hang: Duration::from_secs(10),
             poll: Duration::from_millis(20),
             clock: Arc::new(SystemClock::new()),
