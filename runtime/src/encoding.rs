@@ -31,9 +31,17 @@ pub(crate) use path::EncodingError;
 /// # Errors
 /// What a type's `Serialize` refuses, a map with two equal keys, and more than 128 levels.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
+    encode_noting_maps(value).map(|(bytes, _)| bytes)
+}
+
+/// The same, and whether there is a map in it: bytes without one are canonical as they are.
+///
+/// # Errors
+/// As `encode`.
+pub(crate) fn encode_noting_maps<T: Serialize + ?Sized>(value: &T) -> Result<(Vec<u8>, bool), EncodingError> {
     scratch::within(|out| {
-        write::append(value, out)?;
-        Ok(out.as_slice().into())
+        let maps = write::append(value, out)?;
+        Ok((out.as_slice().into(), maps))
     })
 }
 

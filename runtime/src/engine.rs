@@ -63,7 +63,7 @@ pub(crate) use states::States;
 use crate::digest::{Digests, hex};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Result};
-use crate::function::arguments::{Arguments, identity};
+use crate::function::arguments::Arguments;
 use crate::function::outcome::Produced;
 use crate::function::registry::Registry;
 use crate::function::spec::{Function, Secret};
@@ -277,7 +277,7 @@ impl Engine {
         arguments: &Arguments,
     ) -> Result<(Digest, Vec<u8>)> {
         let plain = arguments.plain()?;
-        let digest = self.digest(kind, name, &[&identity(&plain)?]);
+        let digest = self.digest(kind, name, &[&arguments.identity(&plain)?]);
         self.check_size(&plain, || format!("the arguments of `{name}`"))?;
         Ok((digest, self.stored_arguments(name, arguments, plain)?))
     }

@@ -145,12 +145,15 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Collection<T> {
 
 /// A document with its `_id` first; drawn from the seed in a durable body, so that it is the same on every replay.
 fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
-    let document = bson::serialize_to_document(value).map_err(not_a_document)?;
-    let mut whole = Document::new();
-    let id = document.get("_id").cloned().unwrap_or_else(|| Bson::ObjectId(new_object_id()));
-    whole.insert("_id", id);
-    whole.extend(document.into_iter().filter(|(key, _)| key != "_id"));
-    let raw = RawDocumentBuf::try_from(&whole).map_err(not_a_document)?;
+    let mut raw = bson::serialize_to_raw_document_buf(value).map_err(not_a_document)?;
+    if !matches!(raw.iter().next(), Some(Ok((first, _))) if first.as_str() == "_id") {
+        let document = Document::try_from(&raw).map_err(not_a_document)?;
+        let mut whole = Document::new();
+        let id = document.get("_id").cloned().unwrap_or_else(|| Bson::ObjectId(new_object_id()));
+        whole.insert("_id", id);
+        whole.extend(document.into_iter().filter(|(key, _)| key != "_id"));
+        raw = RawDocumentBuf::try_from(&whole).map_err(not_a_document)?;
+    }
     if raw.as_bytes().len() > MAX_DOCUMENT {
         let size = raw.as_bytes().len();
         return Err(Error::of(

@@ -13,19 +13,19 @@ use super::path::Segment;
 
 mod compound;
 
-/// Appends a value to `out`; on an error `out` is as it was.
-pub(super) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodingError> {
+/// Appends a value to `out`; on an error `out` is as it was. Whether there is a map in it.
+pub(super) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<bool, EncodingError> {
     let start = out.len();
-    let mut writer = Writer { out, depth: 0, keys: Vec::new(), broken: false };
+    let mut writer = Writer { out, depth: 0, keys: Vec::new(), maps: false, broken: false };
     let result = value.serialize(&mut writer);
-    let broken = writer.broken;
+    let (broken, maps) = (writer.broken, writer.maps);
     match result {
         // A `Serialize` that swallowed an error has left half a value behind.
         Ok(()) if broken => {
             out.truncate(start);
             Err(EncodingError::new("a `Serialize` impl went on after an error; it must pass it on"))
         }
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(maps),
         Err(error) => {
             out.truncate(start);
             Err(error)
@@ -38,6 +38,8 @@ struct Writer<'o> {
     depth: usize,
     /// Where the keys of all maps that are being written stand, innermost last.
     keys: Vec<Range<usize>>,
+    /// A map was written.
+    maps: bool,
     /// An error was returned from inside a value.
     broken: bool,
 }
@@ -294,6 +296,7 @@ impl<'w, 'o> Serializer for &'w mut Writer<'o> {
     }
 
     fn serialize_map(self, count: Option<usize>) -> Result<Entries<'w, 'o>, EncodingError> {
+        self.maps = true;
         let count = self.open(tag::MAP, count)?;
         let first = self.keys.len();
         Ok(Entries { writer: self, count, first, key: None })

@@ -16,7 +16,7 @@ use super::state::{Child, Taken};
 use super::{client, names};
 use crate::duration::IntoDuration;
 use crate::error::{Error, ErrorKind, Result};
-use crate::function::arguments::{self, Arguments, Input};
+use crate::function::arguments::{Arguments, Input};
 use crate::function::outcome::Codec;
 use crate::function::spec::Function;
 use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
@@ -311,9 +311,10 @@ impl Engine {
         let plain = arguments.plain()?;
         self.check_size(&plain, || format!("the arguments of `{}`", function.name))?;
         let mut input = Input::from_record(&plain, &function.secret, |sealed| Ok(sealed.to_vec()))?;
-        let again = (function.normalise)(&mut input)?.plain()?;
-        let identity = arguments::identity(&plain)?;
-        if identity != arguments::identity(&again)? {
+        let read = (function.normalise)(&mut input)?;
+        let again = read.plain()?;
+        let identity = arguments.identity(&plain)?;
+        if identity != read.identity(&again)? {
             return Err(otherwise(function, &plain, &again));
         }
         let digest = self.digest(Kind::Child, function.name, &[&identity]);

@@ -464,8 +464,7 @@ const MAX_POLLS: u32 = 100_000;
 
 /// One offer, one round: again while the poll itself woke the root.
 fn poll_until_quiet(execution: &Arc<Execution>, root: &mut Root, cx: &mut TaskContext<'_>) -> Option<Produced> {
-    let _silent = execution
-        .is_repeating()
+    let _silent = (tracing::dispatcher::has_been_set() && execution.is_repeating())
         .then(|| tracing::subscriber::set_default(tracing::subscriber::NoSubscriber::default()));
     for _ in 0..MAX_POLLS {
         #[cfg(test)]

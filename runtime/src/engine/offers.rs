@@ -100,8 +100,8 @@ impl State {
         // Its place is taken for the moment by what holds nothing.
         let taken = std::mem::replace(&mut self.offers[at].what, Offered::Deadline);
         let Offered::Recorded(outcome) = taken else { return Ok(()) };
-        let found = match self.by_key.get(&(family(outcome.kind), outcome.key.clone())) {
-            Some(place) => *place,
+        let found = match self.recorded.remove(&(family(outcome.kind), outcome.key.clone())).flatten() {
+            Some(place) => place,
             None => match self.drift(execution, &outcome) {
                 Some(place) => place,
                 None => return Err(self.diverged(execution, &outcome)),

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use super::launch::{Launch, family};
 use super::transaction::Trial;
 use crate::error::Error;
-use crate::hashing::{FastMap, FastSet};
+use crate::hashing::{FastMap, FastSet, RandomState};
 use crate::store::{
     Attempt, Claimed, Digest, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Row, RowKind, Stamp, Value,
 };
@@ -176,13 +176,11 @@ pub(crate) enum Pending {
 pub(crate) struct State {
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
-    /// Calls by their keys, while recorded outcomes look for theirs.
-    pub(crate) by_key: FastMap<(Kind, Key), usize>,
     /// A digest says which kind and name it is of, too.
     ordinals: FastMap<Digest, u32>,
     name_ordinals: FastMap<(Kind, Name), u32>,
-    /// Keys of recorded outcomes whose operation hasn't been called.
-    pub(crate) recorded: FastSet<(Kind, Key)>,
+    /// Keys of recorded outcomes that haven't had their first turn, with the place of the operation once it is called.
+    pub(crate) recorded: FastMap<(Kind, Key), Option<usize>>,
     pub(crate) offers: VecDeque<Offerable>,
     pub(crate) cursor: usize,
     /// Places of waits for signals that haven't been over when last looked at, in order.
@@ -230,14 +228,16 @@ pub(crate) struct State {
 impl State {
     /// The state of a fresh claim, which gives it its rows, messages and attempts.
     pub(crate) fn new(claimed: &mut Claimed, #[cfg(test)] probe: super::tests::probe::Probe) -> Self {
-        let mut recorded = FastSet::default();
-        let rows = std::mem::take(&mut claimed.record).into_iter();
+        let rows = std::mem::take(&mut claimed.record);
+        // What grows step by step is moved again and again.
+        let count = rows.len();
+        let mut recorded = FastMap::with_capacity_and_hasher(count, RandomState::default());
+        let rows = rows.into_iter();
         let offers: VecDeque<Offerable> = rows.map(|row| offerable(row, &mut recorded)).collect();
         Self {
             phase: Phase::Replaying,
-            places: Vec::new(),
-            by_key: FastMap::default(),
-            ordinals: FastMap::default(),
+            places: Vec::with_capacity(count),
+            ordinals: FastMap::with_capacity_and_hasher(count, RandomState::default()),
             name_ordinals: FastMap::default(),
             recorded,
             unoffered: offers.len(),
@@ -287,11 +287,14 @@ impl State {
         let place = self.places.len();
         #[cfg(test)]
         self.probe.called(kind, &key);
-        let recorded = self.unoffered > 0 && {
-            let key = (kind, key.clone());
-            let recorded = self.recorded.remove(&key);
-            self.by_key.insert(key, place);
-            recorded
+        let recorded = !self.recorded.is_empty() && {
+            match self.recorded.get_mut(&(kind, key.clone())) {
+                Some(called) => {
+                    *called = Some(place);
+                    true
+                }
+                None => false,
+            }
         };
         if kind == Kind::Signal {
             self.signals.push(place);
@@ -300,7 +303,8 @@ impl State {
             kind,
             key,
             name_ordinal,
-            arguments,
+            // The record has them, and nobody compares them again.
+            arguments: if recorded { Vec::new() } else { arguments },
             waker: None,
             polled: false,
             dropped: false,
@@ -379,10 +383,10 @@ fn next(counter: &mut u32) -> u32 {
     ordinal
 }
 
-fn offerable(row: Row, recorded: &mut FastSet<(Kind, Key)>) -> Offerable {
+fn offerable(row: Row, recorded: &mut FastMap<(Kind, Key), Option<usize>>) -> Offerable {
     let what = match row.kind {
         RowKind::Outcome(outcome) => {
-            recorded.insert((family(outcome.kind), outcome.key.clone()));
+            recorded.insert((family(outcome.kind), outcome.key.clone()), None);
             Offered::Recorded(Box::new(outcome))
         }
         RowKind::Arrival { name, payload } => Offered::Arrival { name, payload },

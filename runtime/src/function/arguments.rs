@@ -14,9 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(test)]
 mod tests;
 
+/// An encoded argument, and whether there is a map in it.
+type Encoded = Result<(Vec<u8>, bool), EncodingError>;
+
 /// How an argument of a durable function is recorded: the bounds, once, where its type stands.
 pub struct DurableArgument<T> {
-    encode: fn(&T) -> Result<Vec<u8>, EncodingError>,
+    encode: fn(&T) -> Encoded,
     decode: fn(&[u8]) -> Result<T, EncodingError>,
     from_json: fn(Json) -> Result<T, serde_json::Error>,
 }
@@ -35,7 +38,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Durable for T {}
 /// The witness of a durable function's argument.
 pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
     DurableArgument {
-        encode: |value| encoding::encode(value),
+        encode: |value| encoding::encode_noting_maps(value),
         decode: encoding::decode,
         from_json: |json| serde_json::from_value(json),
     }
@@ -46,7 +49,7 @@ pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
 /// Without bounds of its own, as its methods are: they stand in `step_argument` alone, so that the compiler names a
 /// type that breaks them once.
 pub struct StepArgument<T: ?Sized, O> {
-    encode: fn(&T) -> Result<Vec<u8>, EncodingError>,
+    encode: fn(&T) -> Encoded,
     own: fn(&T) -> O,
 }
 
@@ -89,7 +92,7 @@ impl<T: ToOwned<Owned = O> + ?Sized, O: Send + Sync + 'static> KeptUnrecorded<O>
 
 /// The witness of a step's argument.
 pub const fn step_argument<T: Kept<O> + ?Sized, O>() -> StepArgument<T, O> {
-    StepArgument { encode: |value| encoding::encode(value), own: |value| value.own() }
+    StepArgument { encode: |value| encoding::encode_noting_maps(value), own: |value| value.own() }
 }
 
 impl<T: ?Sized, O> StepArgument<T, O> {
@@ -127,6 +130,8 @@ impl<T: ?Sized, O> SkippedArgument<T, O> {
 /// Encoded arguments, by name. The first that can't be recorded is kept as the call's error.
 pub struct Arguments {
     entries: Vec<(&'static str, Vec<u8>)>,
+    /// There is a map in one of them.
+    maps: bool,
     secret: &'static Secret,
     error: Option<Error>,
 }
@@ -134,7 +139,7 @@ pub struct Arguments {
 impl Arguments {
     /// An empty list.
     pub fn new(secret: &'static Secret) -> Self {
-        Self { entries: Vec::new(), secret, error: None }
+        Self { entries: Vec::new(), maps: false, secret, error: None }
     }
 
     /// Adds a step's argument.
@@ -147,9 +152,12 @@ impl Arguments {
         self.add(name, (argument.encode)(value));
     }
 
-    fn add(&mut self, name: &'static str, encoded: Result<Vec<u8>, EncodingError>) {
+    fn add(&mut self, name: &'static str, encoded: Encoded) {
         match encoded {
-            Ok(bytes) => self.entries.push((name, bytes)),
+            Ok((bytes, maps)) => {
+                self.maps |= maps;
+                self.entries.push((name, bytes));
+            }
             Err(error) if self.error.is_none() => {
                 self.error = Some(not_recordable(name, &error, self.secret));
             }
@@ -171,6 +179,12 @@ impl Arguments {
         )
     }
 
+    /// What tells calls apart: `plain` with the entries of every map sorted, so that a `HashMap` is the same in every run.
+    /// What is stored and what the function gets keep their order.
+    pub(crate) fn identity<'p>(&self, plain: &'p [u8]) -> Result<Cow<'p, [u8]>> {
+        if self.maps { encoding::canonical(plain).map_err(damaged) } else { Ok(plain.into()) }
+    }
+
     pub(crate) fn has_secrets(&self) -> bool {
         !self.secret.arguments.is_empty()
     }
@@ -185,12 +199,6 @@ impl Arguments {
         }
         Ok(map.finish())
     }
-}
-
-/// What tells calls apart: the arguments with the entries of every map sorted, so that a `HashMap` is the same in every
-/// run. What is stored and what the function gets keep their order.
-pub(crate) fn identity(plain: &[u8]) -> Result<Cow<'_, [u8]>> {
-    encoding::canonical(plain).map_err(damaged)
 }
 
 /// Neither path nor words of a secret argument: a map's key or a type's own message may give it away.
