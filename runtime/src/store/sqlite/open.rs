@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, OpenFlags};
 
 use super::failure::{Failure, Fault};
@@ -153,12 +154,14 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Failure> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
+    keep_plans(&connection)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
     Ok(connection)
 }
 
 fn set_up(connection: &Connection) -> Result<(), Failure> {
     connection.set_prepared_statement_cache_capacity(128);
+    keep_plans(connection)?;
     connection.execute_batch(
         "PRAGMA foreign_keys = OFF; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; \
          PRAGMA journal_size_limit = 67108864;",
@@ -172,6 +175,12 @@ fn use_wal(connection: &Connection, path: &Path) -> Result<(), Fault> {
         return Ok(());
     }
     Err(unsupported(path, &format!("it can't share memory between processes (journal mode {mode})")).into())
+}
+
+/// A plan doesn't depend on what is bound: else a statement is compiled anew with each value.
+fn keep_plans(connection: &Connection) -> Result<(), Failure> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 fn check_library() -> Result<()> {
