@@ -18,14 +18,16 @@ fn post(client: Client) -> ::outlast::__private::Step<Result<()>> {
     };
     let __argument_0 = ::outlast::__private::skipped_argument::<Client, _>();
     let __arguments = ::outlast::__private::Arguments::new(&__SPEC.secret);
-    let __kept = ::std::sync::Arc::new((client,));
     ::outlast::__private::step(
         &__SPEC,
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::core::clone::Clone::clone(&__kept);
-            async move { __post(__argument_0.own(&__kept.0)).await }
+            let __kept = ::std::sync::Arc::new((client,));
+            move || {
+                let __kept = ::core::clone::Clone::clone(&__kept);
+                async move { __post(__argument_0.own(&__kept.0)).await }
+            }
         },
     )
 }

@@ -60,27 +60,29 @@ where
     __arguments.step("type", &r#type, &__argument_2);
     #[allow(clippy::used_underscore_binding)]
     __arguments.step("_lines", _lines, &__argument_3);
-    #[allow(clippy::used_underscore_binding)]
-    let __kept = ::std::sync::Arc::new((
-        __argument_0.own(client),
-        card,
-        r#type,
-        __argument_3.own(_lines),
-    ));
     my::outlast::__private::step(
         &__SPEC,
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::core::clone::Clone::clone(&__kept);
-            async move {
-                __charge(
-                        &__kept.0,
-                        __argument_1.own(&__kept.1),
-                        __argument_2.own(&__kept.2),
-                        &__kept.3,
-                    )
-                    .await
+            #[allow(clippy::used_underscore_binding)]
+            let __kept = ::std::sync::Arc::new((
+                __argument_0.own(client),
+                card,
+                r#type,
+                __argument_3.own(_lines),
+            ));
+            move || {
+                let __kept = ::core::clone::Clone::clone(&__kept);
+                async move {
+                    __charge(
+                            &__kept.0,
+                            __argument_1.own(&__kept.1),
+                            __argument_2.own(&__kept.2),
+                            &__kept.3,
+                        )
+                        .await
+                }
             }
         },
     )

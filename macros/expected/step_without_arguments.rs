@@ -21,6 +21,6 @@ fn tick() -> ::outlast::__private::Step<Result<()>> {
         &__SPEC,
         ::outlast::__private::Arguments::new(&__SPEC.secret),
         &__RESULT,
-        __tick,
+        || __tick,
     )
 }

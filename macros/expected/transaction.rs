@@ -24,14 +24,16 @@ fn reserve(order: &Order) -> ::outlast::__private::Step<Result<()>> {
     let __argument_0 = ::outlast::__private::step_argument::<Order, _>();
     let mut __arguments = ::outlast::__private::Arguments::new(&__SPEC.secret);
     __arguments.step("order", order, &__argument_0);
-    let __kept = ::std::sync::Arc::new((__argument_0.own(order),));
     ::outlast::__private::step(
         &__SPEC,
         __arguments,
         &__RESULT,
         move || {
-            let __kept = ::core::clone::Clone::clone(&__kept);
-            async move { __reserve(&__kept.0).await }
+            let __kept = ::std::sync::Arc::new((__argument_0.own(order),));
+            move || {
+                let __kept = ::core::clone::Clone::clone(&__kept);
+                async move { __reserve(&__kept.0).await }
+            }
         },
     )
 }

@@ -190,7 +190,7 @@ impl Plan {
         let step = quote_spanned!(name=> #step::step);
         if self.function.arguments.is_empty() {
             return quote_spanned! {name=>
-                #step(&__SPEC, #private::Arguments::new(&__SPEC.secret), &__RESULT, #inner)
+                #step(&__SPEC, #private::Arguments::new(&__SPEC.secret), &__RESULT, || #inner)
             };
         }
         let kept = local("__kept");
@@ -212,18 +212,21 @@ impl Plan {
             let (witness, field) = (witness_name(place), Index::from(place));
             if argument.borrowed { quote!(&#kept.#field) } else { quote!(#witness.own(&#kept.#field)) }
         });
+        // Made only where the body may run: not for an outcome that is recorded.
         let operation = quote_spanned! {name=>
             #step(&__SPEC, #arguments, &__RESULT, move || {
-                let #kept = ::core::clone::Clone::clone(&#kept);
-                async move { #inner(#(#passed),*).await }
+                #allow
+                let #kept = ::std::sync::Arc::new((#(#owned,)*));
+                move || {
+                    let #kept = ::core::clone::Clone::clone(&#kept);
+                    async move { #inner(#(#passed),*).await }
+                }
             })
         };
         quote! {
             #(#witnesses)*
             let #mutable #arguments = #private::Arguments::new(&__SPEC.secret);
             #(#recorded)*
-            #allow
-            let #kept = ::std::sync::Arc::new((#(#owned,)*));
             #operation
         }
     }

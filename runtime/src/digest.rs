@@ -52,7 +52,7 @@ impl Digests {
     }
 
     /// The digest of `parts` for one purpose; parts are told apart by their lengths.
-    pub(crate) fn of(&self, purpose: &str, parts: &[&[u8]]) -> Digest {
+    pub(crate) fn of<'p>(&self, purpose: &str, parts: impl IntoIterator<Item = &'p [u8]>) -> Digest {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write(purpose.as_bytes());
         for part in parts {

@@ -217,10 +217,7 @@ impl Engine {
 
     /// A keyed digest for one kind of operation and name.
     pub(crate) fn digest(&self, kind: Kind, name: &str, parts: &[&[u8]]) -> Digest {
-        let mut all = Vec::with_capacity(parts.len() + 1);
-        all.push(name.as_bytes());
-        all.extend(parts);
-        self.digests.of(kind.name(), &all)
+        self.digests.of(kind.name(), std::iter::once(name.as_bytes()).chain(parts.iter().copied()))
     }
 
     /// The key of an operation for the world outside: unchanged over retries, replay, restart and restore.

@@ -74,7 +74,7 @@ impl<R: Send + 'static> Call<R> {
                 };
                 prepared = Some(arguments);
                 // What really starts is known once it is awaited or started.
-                let launch = Launch::Signal(None);
+                let launch = || Launch::Signal(None);
                 Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch))
             }
             Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,

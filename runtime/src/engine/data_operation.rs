@@ -37,7 +37,7 @@ pub(crate) fn data<T: Send + 'static>(
             let digest = execution.engine.digest(kind, name, &[&arguments]);
             let launch =
                 if operation.is_read() { asked(&execution.engine, operation) } else { written(name, operation) };
-            let placed = Placed::new(&execution, kind, name.to_owned().into(), digest, shown, launch);
+            let placed = Placed::new(&execution, kind, name.to_owned().into(), digest, shown, || launch);
             Operation::placed(placed, move |taken| read(recorded(taken)?))
         }
         Some(Context::Transaction(_)) => match data::current() {

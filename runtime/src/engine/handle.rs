@@ -58,7 +58,7 @@ impl<R: Send + 'static> Handle<R> {
             Some(Context::Execution(execution)) => {
                 let digest = engine.digest(Kind::Child, ".result", &[id.0.as_bytes()]);
                 let launch = Launch::Watch(id);
-                let placed = Placed::new(&execution, Kind::Child, ".result".into(), digest, Vec::new(), launch);
+                let placed = Placed::new(&execution, Kind::Child, ".result".into(), digest, Vec::new(), || launch);
                 Operation::placed(placed, move |taken| call::read(&engine, name, codec, taken))
             }
             Some(context @ (Context::Transaction(_) | Context::Dropping)) => {
@@ -137,7 +137,7 @@ impl<R: Send + 'static> Handle<R> {
                 all.extend(parts);
                 let digest = self.engine.digest(Kind::Handle, name, &all);
                 let mut placed =
-                    Placed::new(&execution, Kind::Handle, name.into(), digest, Vec::new(), Launch::Signal(None));
+                    Placed::new(&execution, Kind::Handle, name.into(), digest, Vec::new(), || Launch::Signal(None));
                 let message: Arc<str> = self.engine.idempotency_key(&execution.id, Kind::Handle, &placed.key()).into();
                 placed.relaunch(Launch::Request(Box::new(move || Box::pin(until_answered(ask, message)))));
                 Operation::placed(placed, decoded)

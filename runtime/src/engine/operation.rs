@@ -25,40 +25,39 @@ pub(crate) struct Placed {
 }
 
 impl Placed {
-    /// Takes the next place: called inside the execution's own poll.
+    /// Takes the next place: called inside the execution's own poll. What is recorded needs nothing to start.
     pub(crate) fn new(
         execution: &Arc<Execution>,
         kind: Kind,
         name: Name,
         digest: Digest,
         arguments: Vec<u8>,
-        launch: Launch,
+        launch: impl FnOnce() -> Launch,
     ) -> Self {
         let mut state = execution.state.held();
         let place = state.claim(kind, name, digest, arguments);
+        let recorded = state.places[place].recorded;
+        drop(state);
         let limit = execution.engine.settings.max_operations;
-        let launch = if place < limit {
-            launch
+        let launch = if recorded {
+            None
+        } else if place < limit {
+            Some(launch())
         } else {
             // Bounded, and the same on every replay: the record can't grow for ever.
-            Launch::Fail(
-                Error::of(
-                    ErrorKind::TooLarge,
-                    format!("an execution may call {limit} operations: hand the rest over to child executions"),
-                )
-                .into_terminal(),
-            )
+            let message = format!("an execution may call {limit} operations: hand the rest over to child executions");
+            Some(Launch::Fail(Error::of(ErrorKind::TooLarge, message).into_terminal()))
         };
-        Self { execution: execution.clone(), place, launch: Some(launch), done: false }
+        Self { execution: execution.clone(), place, launch, done: false }
     }
 
     pub(crate) fn execution(&self) -> &Arc<Execution> {
         &self.execution
     }
 
-    /// Says what starts; before the first poll. What has failed already stays failed.
+    /// Says what starts; before the first poll. What has failed already stays failed, what is recorded doesn't start.
     pub(crate) fn relaunch(&mut self, launch: Launch) {
-        if !matches!(self.launch, Some(Launch::Fail(_))) {
+        if !matches!(self.launch, Some(Launch::Fail(_)) | None) {
             self.launch = Some(launch);
         }
     }

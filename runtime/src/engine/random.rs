@@ -9,8 +9,10 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
         use std::sync::atomic::{AtomicU64, Ordering};
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let mixed = crate::digest::Digests::new(now.to_le_bytes())
-            .of("random", &[&COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes(), &std::process::id().to_le_bytes()]);
+        let mixed = crate::digest::Digests::new(now.to_le_bytes()).of(
+            "random",
+            [&COUNT.fetch_add(1, Ordering::Relaxed).to_le_bytes()[..], &std::process::id().to_le_bytes()],
+        );
         for (at, byte) in bytes.iter_mut().enumerate() {
             *byte = mixed.0[at % mixed.0.len()];
         }

@@ -45,7 +45,7 @@ pub fn signal<T: Success>(name: &str) -> Signal<T> {
             let engine = execution.engine.clone();
             let digest = engine.digest(Kind::Signal, name, &[]);
             let name: Arc<str> = name.into();
-            let launch = Launch::Signal(None);
+            let launch = || Launch::Signal(None);
             let placed = Placed::new(&execution, Kind::Signal, name.clone().into(), digest, Vec::new(), launch);
             Operation::placed(placed, move |taken| read(&engine, &name, taken))
         }

@@ -35,7 +35,7 @@ pub fn sleep(duration: impl IntoDuration) -> Operation<Result<()>> {
             let due = execution.state.held().now;
             let launch = Launch::Timer(due.after(duration));
             let placed =
-                Placed::new(&execution, Kind::Sleep, ".sleep".into(), digest, shown("duration", duration), launch);
+                Placed::new(&execution, Kind::Sleep, ".sleep".into(), digest, shown("duration", duration), || launch);
             Operation::placed(placed, |taken| match taken {
                 Ok(Taken::Value(_) | Taken::Arrival(_)) => Ok(()),
                 Err(error) => Err(error),

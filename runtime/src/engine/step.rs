@@ -24,19 +24,30 @@ use crate::store::{Kind, Value};
 #[must_use = "a step does nothing until it is awaited"]
 pub struct Step<R: 'static> {
     operation: Operation<R>,
-    body: Arc<dyn TypedBody<R>>,
+    /// None where the outcome is recorded.
+    body: Option<Arc<dyn TypedBody<R>>>,
+    codec: &'static Codec<R>,
 }
 
 impl<R: Send + 'static> Step<R> {
-    pub(crate) fn new<F, Fut>(spec: &'static StepSpec, arguments: Arguments, codec: &'static Codec<R>, body: F) -> Self
+    pub(crate) fn new<F, Fut>(
+        spec: &'static StepSpec,
+        arguments: Arguments,
+        codec: &'static Codec<R>,
+        make: impl FnOnce() -> F,
+    ) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = R> + Send + 'static,
     {
-        let body: Arc<dyn TypedBody<R>> = Arc::new(Body { codec, make: body });
+        let (mut make, mut kept) = (Some(make), None);
+        let mut body = || -> Option<Arc<dyn TypedBody<R>>> {
+            kept = make.take().map(|make| Arc::new(Body { codec, make: make() }) as Arc<dyn TypedBody<R>>);
+            kept.clone()
+        };
         let spec_of_body = BodySpec::of(spec, spec.name.into());
-        let operation = place(spec_of_body, spec.transaction, &arguments, *codec, &body);
-        Self { operation, body }
+        let operation = place(spec_of_body, spec.transaction, &arguments, *codec, &mut body);
+        Self { operation, body: kept, codec }
     }
 
     /// The body alone, nothing recorded: for unit tests.
@@ -54,7 +65,15 @@ impl<R: Send + 'static> Step<R> {
     /// ```
     pub fn plain(self) -> impl Future<Output = R> + Send {
         let scope = PlainScope { idempotency_key: super::random::id() };
-        Scoped::new(Context::Plain(Arc::new(scope)), Box::pin(async move { self.body.plain().await }))
+        Scoped::new(
+            Context::Plain(Arc::new(scope)),
+            Box::pin(async move {
+                match self.body {
+                    Some(body) => body.plain().await,
+                    None => (self.codec.fault)(misplaced("a recorded step", Some(&Context::Dropping))),
+                }
+            }),
+        )
     }
 }
 
@@ -72,7 +91,7 @@ fn place<R: Send + 'static>(
     transaction: bool,
     arguments: &Arguments,
     codec: Codec<R>,
-    body: &Arc<dyn TypedBody<R>>,
+    body: &mut dyn FnMut() -> Option<Arc<dyn TypedBody<R>>>,
 ) -> Operation<R> {
     let kind = if transaction { Kind::Transaction } else { Kind::Step };
     match context::current() {
@@ -83,10 +102,11 @@ fn place<R: Send + 'static>(
                 Err(error) => (engine.digest(kind, &spec.name, &[]), Vec::new(), Some(error)),
             };
             let name = spec.name.clone();
-            let launch = match failed {
-                Some(error) => Launch::Fail(error),
-                None if transaction => Launch::Transaction(spec, body.clone()),
-                None => Launch::Body(spec, body.clone()),
+            let launch = || match (failed, body()) {
+                (Some(error), _) => Launch::Fail(error),
+                (None, Some(body)) if transaction => Launch::Transaction(spec, body),
+                (None, Some(body)) => Launch::Body(spec, body),
+                (None, None) => Launch::Fail(misplaced("a step", None)),
             };
             let placed = Placed::new(&execution, kind, name.clone(), digest, stored, launch);
             Operation::placed(placed, move |taken| match taken {
@@ -99,15 +119,20 @@ fn place<R: Send + 'static>(
             })
         }
         // In a step's body a further step runs as part of it.
-        Some(Context::Body(_) | Context::Plain(_)) if !transaction && !spec.at_most_once => {
-            let body = body.clone();
-            Operation::direct(async move { body.plain().await })
+        Some(Context::Body(_) | Context::Plain(_)) if !transaction && !spec.at_most_once => plainly(body(), codec),
+        Some(Context::Transaction(_)) if transaction => plainly(body(), codec),
+        other => {
+            body();
+            Operation::ready((codec.fault)(misplaced(&format!("`{}`", spec.name), other.as_ref())))
         }
-        Some(Context::Transaction(_)) if transaction => {
-            let body = body.clone();
-            Operation::direct(async move { body.plain().await })
-        }
-        other => Operation::ready((codec.fault)(misplaced(&format!("`{}`", spec.name), other.as_ref()))),
+    }
+}
+
+/// The body alone, as part of what calls it.
+fn plainly<R: Send + 'static>(body: Option<Arc<dyn TypedBody<R>>>, codec: Codec<R>) -> Operation<R> {
+    match body {
+        Some(body) => Operation::direct(async move { body.plain().await }),
+        None => Operation::ready((codec.fault)(misplaced("a step", None))),
     }
 }
 
@@ -153,10 +178,13 @@ where
         },
     });
     let operation = match checked {
-        Ok(()) => place(spec, false, &Arguments::new(&Secret::NONE), codec::<Result<T>>(), &body),
+        Ok(()) => {
+            let arguments = Arguments::new(&Secret::NONE);
+            place(spec, false, &arguments, codec::<Result<T>>(), &mut || Some(body.clone()))
+        }
         Err(error) => Operation::ready(Err(error)),
     };
-    Step { operation, body }
+    Step { operation, body: Some(body), codec: const { &codec::<Result<T>>() } }
 }
 
 impl super::Engine {

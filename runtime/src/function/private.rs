@@ -9,10 +9,12 @@
 //!     let __argument_0 = P::step_argument::<Order, _>();                                       // span: the type
 //!     let mut __arguments = P::Arguments::new(&__SPEC.secret);
 //!     __arguments.step("order", order, &__argument_0);
-//!     let __kept = ::std::sync::Arc::new((__argument_0.own(order),));                           // a value: moved
-//!     P::step(&__SPEC, __arguments, &__RESULT, move || {
-//!         let __kept = ::std::sync::Arc::clone(&__kept);
-//!         async move { __charge(&__kept.0).await }                                             // a value: cloned
+//!     P::step(&__SPEC, __arguments, &__RESULT, move || {                                       // if it may run
+//!         let __kept = ::std::sync::Arc::new((__argument_0.own(order),));                       // a value: moved
+//!         move || {
+//!             let __kept = ::std::sync::Arc::clone(&__kept);
+//!             async move { __charge(&__kept.0).await }                                         // a value: cloned
+//!         }
 //!     })
 //! }
 //! ```
@@ -61,14 +63,20 @@ pub use super::spec::{Argument, Function, Place, Retry, Secret, StepSpec};
 pub use crate::engine::{Call, Step};
 pub use crate::error::Result;
 
-/// A step's operation: takes its place in the record now, runs `body` when first awaited.
-pub fn step<R, F, Fut>(spec: &'static StepSpec, arguments: Arguments, codec: &'static Codec<R>, body: F) -> Step<R>
+/// A step's operation: takes its place in the record now, runs its body when first awaited. `make` gives the body; it isn't
+/// called for an outcome that is recorded.
+pub fn step<R, F, Fut>(
+    spec: &'static StepSpec,
+    arguments: Arguments,
+    codec: &'static Codec<R>,
+    make: impl FnOnce() -> F,
+) -> Step<R>
 where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
     R: Send + 'static,
 {
-    Step::new(spec, arguments, codec, body)
+    Step::new(spec, arguments, codec, make)
 }
 
 /// A durable function's call.
