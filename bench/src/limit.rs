@@ -20,7 +20,7 @@ struct Table {
 impl Table {
     fn read(connection: &Connection, sql: &str) -> Result<Self> {
         let mut statement = connection.prepare(sql)?;
-        let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let count = columns.len();
         let rows = statement.query_map([], |row| (0..count).map(|at| row.get(at)).collect())?;
         let rows = rows.collect::<rusqlite::Result<_>>()?;

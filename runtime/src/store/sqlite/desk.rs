@@ -121,6 +121,7 @@ impl Desk {
     }
 
     /// Names the crash points of the command at hand.
+    #[cfg_attr(not(feature = "crash-points"), allow(clippy::unused_self, reason = "it keeps the name"))]
     pub(super) fn name_point(&mut self, name: impl FnOnce(&Self) -> String) {
         #[cfg(feature = "crash-points")]
         if crate::crash_point::is_armed() {
