@@ -41,7 +41,8 @@ fn added(setting: &Setting, folder: &Path, runtime: &Path) -> Result<Entry> {
     let (mut added, mut peers) = (Vec::new(), Vec::new());
     for run in 0..setting.runs(1) {
         let clean = |name: &str, dependency: &str| {
-            let made = Made::new(folder, &format!("{name}-{run}"), dependency, "main.rs", "fn main() {}\n")?;
+            let target = folder.join(format!("{name}-{run}-target"));
+            let made = Made::new(folder, &format!("{name}-{run}"), target, dependency, "main.rs", "fn main() {}\n")?;
             made.fetch()?;
             made.build()
         };
@@ -59,7 +60,12 @@ fn added(setting: &Setting, folder: &Path, runtime: &Path) -> Result<Entry> {
 /// What `#[durable]` adds to a function, beside what `#[tracing::instrument]` adds.
 fn annotation(setting: &Setting, folder: &Path, runtime: &Path, name: &str, own: bool) -> Result<Entry> {
     let ours = format!("outlast = {{ path = {:?} }}\n", runtime.display().to_string());
-    let made = |kind: Kind| Made::new(folder, &format!("{name}-{}", kind.name()), &ours, "lib.rs", &source(kind, own));
+    // Dependencies are built once for all of them.
+    let target = folder.join("annotation-target");
+    let made = |kind: Kind| {
+        let name = format!("{name}-{}", kind.name());
+        Made::new(folder, &name, target.clone(), &ours, "lib.rs", &source(kind, own))
+    };
     let crates = [made(Kind::Plain)?, made(Kind::Durable)?, made(Kind::Instrument)?];
     for one in &crates {
         one.fetch()?;
@@ -147,26 +153,34 @@ fn source(kind: Kind, own: bool) -> String {
 /// A crate that was made.
 struct Made {
     folder: PathBuf,
+    target: PathBuf,
     file: &'static str,
 }
 
 impl Made {
-    fn new(parent: &Path, name: &str, dependencies: &str, file: &'static str, source: &str) -> Result<Self> {
+    fn new(
+        parent: &Path,
+        name: &str,
+        target: PathBuf,
+        dependencies: &str,
+        file: &'static str,
+        source: &str,
+    ) -> Result<Self> {
         let folder = parent.join(name);
         std::fs::create_dir_all(folder.join("src"))?;
         let manifest = format!(
-            "[package]\nname = \"made\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n[workspace]\n\
+            "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\npublish = false\n[workspace]\n\
              [dependencies]\n{ALWAYS}{dependencies}"
         );
         std::fs::write(folder.join("Cargo.toml"), manifest)?;
         std::fs::write(folder.join("src").join(file), source)?;
-        Ok(Self { folder, file })
+        Ok(Self { folder, target, file })
     }
 
     fn cargo(&self, arguments: &[&str]) -> Result<()> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(arguments).current_dir(&self.folder);
-        cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_TARGET_DIR", self.folder.join("target")).env_remove("RUSTFLAGS");
+        cargo.env("CARGO_INCREMENTAL", "0").env("CARGO_TARGET_DIR", &self.target).env_remove("RUSTFLAGS");
         let output = cargo.output()?;
         if output.status.success() {
             return Ok(());

@@ -199,10 +199,12 @@ impl Desk {
             })
         })?;
         drop(take);
-        let (next, last) = records::last_row(&self.connection, &id)?;
+        // Nothing can have been recorded before the first claim.
+        let first = claimed.epoch == Epoch(1);
+        let (next, last) = if first { (0, None) } else { records::last_row(&self.connection, &id)? };
         let stamp = last.unwrap_or(claimed.started).max(claimed.started);
         let crashed = claimed.crashes > 0;
-        self.claims.set(&id, Claim { worker, epoch: claimed.epoch, next, stamp, crashed, attempts: true });
+        self.claims.set(&id, Claim { worker, epoch: claimed.epoch, next, stamp, crashed, attempts: !first });
         Ok(claimed)
     }
 

@@ -16,8 +16,10 @@ use crate::store::{
 
 /// The rest of a claim: its record, attempts and inbox.
 pub(super) fn fill(connection: &Connection, claimed: &mut Claimed) -> Result<(), Failure> {
-    claimed.record = records::rows(connection, &claimed.id)?;
-    claimed.attempts = records::attempts(connection, &claimed.id)?;
+    if claimed.epoch > Epoch(1) {
+        claimed.record = records::rows(connection, &claimed.id)?;
+        claimed.attempts = records::attempts(connection, &claimed.id)?;
+    }
     claimed.inbox = records::inbox(connection, &claimed.id)?;
     Ok(())
 }
