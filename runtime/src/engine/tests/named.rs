@@ -1,5 +1,6 @@
 //! The shortest function for each way of getting the rule wrong. Each test says in its name what must hold.
 
+mod bodies;
 mod children;
 mod claims;
 mod ends;

@@ -4,7 +4,7 @@ use bson::{Document, doc};
 
 use super::*;
 use crate::store::conformance::case::{insert, outcome};
-use crate::store::{TransactionBody, Value, Verdict, Write};
+use crate::store::{Stamp, TransactionBody, Value, Verdict, Write};
 
 /// A row of the change log.
 type Change = (i64, u8, Option<Document>, Option<Document>);
@@ -89,5 +89,25 @@ async fn nothing_walks_through_a_table_that_grows() {
             // Children of one execution are few enough to be sorted.
             assert!(!walks || (sql.contains("parent =") && !step.starts_with("SCAN")), "{sql}: {step}");
         }
+    }
+}
+
+/// Where a table's rows have been counted, SQLite looks at what is bound, and compiles a statement again for another value.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_compiled_once_whatever_is_bound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shop.db");
+    SqliteStore::open(SqliteOptions::file(&path)).await.unwrap().close().await;
+    let counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
+                   INSERT INTO inbox (execution, n, message, kind, payload) SELECT i / 9, i, i, 1, x'' FROM n; ANALYZE;";
+    stranger(&path).execute_batch(counted).unwrap();
+    let opened = open::file(&path, schema::MIGRATIONS, Stamp::now()).unwrap();
+    let reader = open::reader(&path).unwrap();
+    for connection in [&opened.connection, &reader] {
+        let mut find = connection.prepare("SELECT message FROM inbox WHERE execution = ? ORDER BY n").unwrap();
+        for id in ["1", "2", "3"] {
+            assert!(find.exists([id]).unwrap());
+        }
+        assert_eq!(find.get_status(rusqlite::StatementStatus::RePrepare), 0);
     }
 }
