@@ -261,7 +261,7 @@ impl App {
 
 /// An app that runs; dropped without [`shutdown`](Running::shutdown), it stops like a process that is killed.
 pub struct Running {
-    engine: Arc<Engine>,
+    pub(crate) engine: Arc<Engine>,
 }
 
 impl std::fmt::Debug for Running {

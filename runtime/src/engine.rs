@@ -5,6 +5,8 @@
 //! and nothing here is known to the store.
 
 mod ambient;
+#[cfg(feature = "micro")]
+mod bare;
 mod body;
 mod call;
 mod child;
@@ -53,6 +55,8 @@ pub use signal::{Signal, signal};
 pub use sleep::sleep;
 pub use step::{Step, step};
 
+#[cfg(feature = "micro")]
+pub(crate) use bare::{Places, Replayed};
 pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::data;
 pub(crate) use names::check as check_name;

@@ -77,6 +77,9 @@ mod engine;
 mod error;
 mod function;
 mod hashing;
+#[cfg(feature = "micro")]
+#[doc(hidden)]
+pub mod micro;
 mod panics;
 mod sealing;
 #[cfg(feature = "cli")]

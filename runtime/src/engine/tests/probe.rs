@@ -154,6 +154,12 @@ pub(crate) fn note(word: impl Into<String>) {
 pub(crate) struct Probe(Option<(Arc<Watched>, Arc<Mutex<Run>>)>);
 
 impl Probe {
+    /// Nobody watches.
+    #[cfg(feature = "micro")]
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     /// The probe of a claim, which gets the stamps that the test wants.
     pub(crate) fn of(engine: &Engine, claimed: &mut Claimed) -> Self {
         let here = HERE.with(|here| here.borrow().clone());
