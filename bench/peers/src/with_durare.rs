@@ -80,14 +80,12 @@ pub(crate) async fn measure(provider: SqliteProvider, what: What, number: u64) -
     Ok(value)
 }
 
+/// All at once, 10,000 too: fewer in flight were no faster, neither with the shipped pool nor with the other.
 async fn executions(engine: &Arc<DurableEngine>, number: u64) -> Result<f64> {
     let begun = Instant::now();
-    let limit = Arc::new(tokio::sync::Semaphore::new(std::env::var("IN_FLIGHT").map_or(1_000_000, |v| v.parse().unwrap())));
     let all = (0..number).map(|number| {
         let engine = Arc::clone(engine);
-        let limit = limit.clone();
         tokio::spawn(async move {
-            let _permit = limit.acquire().await?;
             let order = Order::number(number);
             let options = WorkflowOptions::with_id(&order.id);
             engine.start_with(Checkout, order.clone(), options).await?.await?.prove(&order)
