@@ -12,6 +12,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "sqlite")]
+pub(crate) use self::data::DUPLICATE_KEY;
+use self::data::DataFailure;
+pub use self::data::WriteError;
+
+mod data;
+
 /// The result of a durable function, a step or an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -124,6 +131,9 @@ struct Inner {
     /// The id of the execution that the error is about, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     execution: Option<String>,
+    /// What a database says of a failed operation on data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    data: Option<Box<DataFailure>>,
     /// What stands behind the message, outermost first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cause: Option<Box<Cause>>,
@@ -192,6 +202,7 @@ impl Error {
             terminal: false,
             retry_after: None,
             execution: None,
+            data: None,
             cause: None,
         };
         Self(Arc::new(inner))
@@ -273,6 +284,7 @@ impl Error {
             terminal: false,
             retry_after: None,
             execution: None,
+            data: None,
             cause: Cause::behind(error),
         };
         if let Some(found) = found {
@@ -280,6 +292,7 @@ impl Error {
             inner.terminal = found.0.terminal;
             inner.retry_after = found.0.retry_after;
             inner.execution.clone_from(&found.0.execution);
+            inner.data.clone_from(&found.0.data);
         }
         Self(Arc::new(inner))
     }
@@ -329,6 +342,7 @@ impl PartialEq for Error {
         self.kind() == other.kind()
             && self.is_terminal() == other.is_terminal()
             && self.retry_after() == other.retry_after()
+            && self.0.data == other.0.data
             && self.messages() == other.messages()
     }
 }

@@ -90,13 +90,15 @@ mod store;
 #[doc(hidden)]
 pub use function::private as __private;
 
+pub use bson;
+
 pub use app::{AnyHandle, App, Execution, Running};
 pub use data::collection::{Collection, DeleteResult, InsertOneResult, UpdateResult, collection};
 pub use duration::IntoDuration;
 pub use engine::{
     Call, Handle, Operation, Random, Signal, Step, idempotency_key, now, random, signal, sleep, state, step, uuid,
 };
-pub use error::{Error, ErrorKind, Result, ResultExt};
+pub use error::{Error, ErrorKind, Result, ResultExt, WriteError};
 pub use outlast_macros::{durable, main, step, transaction};
 pub use store::{End, ExecutionId, Filter, Kind, Status, Summary};
 

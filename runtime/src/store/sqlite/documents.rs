@@ -9,7 +9,7 @@ use super::failure::{Failure, Fault, is_duplicate};
 use crate::data::filter::{Filter, order};
 use crate::data::update::Update;
 use crate::data::{Operation, Reply};
-use crate::error::{Error, ErrorKind};
+use crate::error::{DUPLICATE_KEY, Error, ErrorKind};
 use crate::store::Stamp;
 
 /// A document's limit, as on MongoDB.
@@ -99,7 +99,7 @@ fn insert(connection: &Connection, stamp: Stamp, collection: &str, document: &Ra
         }
         Err(error) if is_duplicate(&error) => {
             let message = format!("duplicate key: {collection} has a document with _id {id} already");
-            Err(Error::of(ErrorKind::Conflict, message).into_terminal().into())
+            Err(Error::of(ErrorKind::Conflict, message).with_code(DUPLICATE_KEY).into_terminal().into())
         }
         Err(error) => Err(error.into()),
     }
