@@ -58,7 +58,7 @@ pub use step::{Step, step};
 #[cfg(feature = "micro")]
 pub(crate) use bare::{Places, Replayed};
 pub(crate) use client::{create, has_ended, not_found, payload, wait};
-pub(crate) use data_operation::data;
+pub(crate) use data_operation::DataCall;
 pub(crate) use names::check as check_name;
 pub(crate) use random::{bytes as random_bytes, id as new_id};
 pub(crate) use running::Scoped as RunningScope;

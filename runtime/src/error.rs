@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "sqlite")]
 pub(crate) use self::data::DUPLICATE_KEY;
-use self::data::DataFailure;
 pub use self::data::WriteError;
+pub(crate) use self::data::{DataFailure, Partial};
 
 mod data;
 

@@ -93,7 +93,14 @@ pub use function::private as __private;
 pub use bson;
 
 pub use app::{AnyHandle, App, Execution, Running};
-pub use data::collection::{Collection, DeleteResult, InsertOneResult, UpdateResult, collection};
+pub use data::collection::{Collection, collection};
+pub use data::cursor::Cursor;
+pub use data::models::{Hint, IndexModel, IndexOptions, ReturnDocument, UpdateModifications, WriteModel};
+pub use data::results::{
+    BulkWriteResult, CreateIndexResult, CreateIndexesResult, DeleteResult, InsertManyResult, InsertOneResult,
+    UpdateResult,
+};
+pub use data::shared::{Shared, shared};
 pub use duration::IntoDuration;
 pub use engine::{
     Call, Handle, Operation, Random, Signal, Step, idempotency_key, now, random, signal, sleep, state, step, uuid,
@@ -121,6 +128,15 @@ macro_rules! select {
     };
     ($($branches:tt)*) => {
         $crate::__private::tokio::select! { biased; $($branches)* }
+    };
+}
+
+/// The operations of a [`Collection`] as futures, with their options.
+pub mod action {
+    pub use crate::data::action::{
+        BulkWrite, Count, CreateIndex, CreateIndexes, Delete, Distinct, DropCollection, DropIndexes, EstimatedCount,
+        Explain, Find, FindOne, FindOneAndDelete, FindOneAndReplace, FindOneAndUpdate, InsertMany, InsertOne,
+        ListIndexNames, ListIndexes, Replace, Update,
     };
 }
 

@@ -13,12 +13,18 @@ use bson::{Bson, Document, RawDocumentBuf};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Operation, Reply};
+use super::action::{
+    BulkWrite, Core, Count, CreateIndex, CreateIndexes, Delete, Distinct, DropCollection, DropIndexes, EstimatedCount,
+    Find, FindOne, FindOneAndDelete, FindOneAndReplace, FindOneAndUpdate, InsertMany, InsertOne, Insertion,
+    ListIndexNames, ListIndexes, Modification, Replace, Update, Writes, identity,
+};
+use super::models::{IndexModel, UpdateModifications, WriteModel};
+use super::operation::{Query, Target, Write};
 use crate::engine;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The largest document, as in MongoDB: 16 MiB.
-const MAX_DOCUMENT: usize = 16 << 20;
+pub(crate) const MAX_DOCUMENT: usize = 16 << 20;
 
 /// A collection of documents of type `T`.
 pub struct Collection<T> {
@@ -45,35 +51,15 @@ pub fn collection<T>(name: impl AsRef<str>) -> Collection<T> {
     Collection { name: name.as_ref().into(), types: PhantomData }
 }
 
-/// What an insertion gave.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct InsertOneResult {
-    /// The document's `_id`.
-    pub inserted_id: Bson,
-}
-
-/// What an update did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpdateResult {
-    /// Documents that matched.
-    pub matched_count: u64,
-    /// Documents that are different now.
-    pub modified_count: u64,
-}
-
-/// What a removal did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeleteResult {
-    /// Documents removed.
-    pub deleted_count: u64,
-}
-
 impl<T> Clone for Collection<T> {
     fn clone(&self) -> Self {
         Self { name: self.name.clone(), types: PhantomData }
+    }
+}
+
+impl<T> std::fmt::Debug for Collection<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Collection").field(&self.name).finish()
     }
 }
 
@@ -83,68 +69,273 @@ impl<T> Collection<T> {
         &self.name
     }
 
+    /// The same collection, its documents as another type: what a projection leaves, say.
+    pub fn clone_with_type<U>(&self) -> Collection<U> {
+        Collection { name: self.name.clone(), types: PhantomData }
+    }
+
     fn checked(&self) -> Result<Arc<str>> {
         engine::check_name("collection", &self.name)?;
         Ok(self.name.clone())
     }
-}
 
-impl<T: Serialize + DeserializeOwned + Send + 'static> Collection<T> {
-    /// Adds a document. Without an `_id` it gets a new `ObjectId`.
+    fn reads(&self, name: &'static str, identity: impl FnOnce() -> Vec<u8>) -> Core {
+        Core::new(name, true, self.checked(), identity)
+    }
+
+    fn writes(&self, name: &'static str, identity: impl FnOnce() -> Vec<u8>) -> Core {
+        Core::new(name, false, self.checked(), identity)
+    }
+
+    /// How many documents match.
+    pub fn count_documents(&self, filter: Document) -> Count {
+        let core = self.reads(".count_documents", || identity(&filter));
+        Count::new(core, Query { filter, ..Query::default() })
+    }
+
+    /// How many documents there are. On MongoDB from the collection's metadata, and perhaps not exact.
+    pub fn estimated_document_count(&self) -> EstimatedCount {
+        EstimatedCount::new(self.reads(".estimated_document_count", Vec::new), ())
+    }
+
+    /// The different values of a field in the documents that match; of an array its elements.
+    pub fn distinct(&self, field_name: impl AsRef<str>, filter: Document) -> Distinct {
+        let field = field_name.as_ref().to_owned();
+        let core = self.reads(".distinct", || [field.as_bytes(), &[0], &identity(&filter)].concat());
+        Distinct::new(core, (field, Query { filter, ..Query::default() }))
+    }
+
+    /// Changes the first document that matches, by update operators such as `$set`.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] if the `_id` is taken.
-    pub fn insert_one(&self, document: impl Borrow<T>) -> engine::Operation<Result<InsertOneResult>> {
-        let operation = self
-            .checked()
-            .and_then(|collection| Ok(Operation::InsertOne { collection, document: with_id(document.borrow())? }));
-        engine::data(".insert_one", operation, |reply| match reply {
-            Reply::Inserted(inserted_id) => Ok(InsertOneResult { inserted_id }),
-            other => Err(unexpected(&other)),
-        })
+    /// [`ErrorKind::Invalid`] for an update that can't be applied to the document; [`ErrorKind::Unsupported`] for an
+    /// operator that the embedded store doesn't have; [`ErrorKind::Conflict`] for a unique key that is taken.
+    pub fn update_one(&self, query: Document, update: impl Into<UpdateModifications>) -> Update {
+        self.update(".update_one", query, update.into(), false)
     }
 
-    /// The first document that matches.
-    pub fn find_one(&self, filter: Document) -> engine::Operation<Result<Option<T>>> {
-        let operation = self.checked().map(|collection| Operation::FindOne { collection, filter });
-        engine::data(".find_one", operation, |reply| match reply {
-            Reply::Found(found) => found.map(typed).transpose(),
-            other => Err(unexpected(&other)),
-        })
+    /// Changes all documents that match. The embedded store changes all of them or none; MongoDB may stop half-way
+    /// outside a transaction.
+    pub fn update_many(&self, query: Document, update: impl Into<UpdateModifications>) -> Update {
+        self.update(".update_many", query, update.into(), true)
     }
 
-    /// All documents that match, in order of `_id`.
-    pub fn find(&self, filter: Document) -> engine::Operation<Result<Vec<T>>> {
-        let operation = self.checked().map(|collection| Operation::Find { collection, filter });
-        engine::data(".find", operation, |reply| match reply {
-            Reply::All(found) => found.into_iter().map(typed).collect(),
-            other => Err(unexpected(&other)),
-        })
-    }
-
-    /// Changes the first document that matches: `$set` and `$inc`.
-    pub fn update_one(&self, filter: Document, update: Document) -> engine::Operation<Result<UpdateResult>> {
-        let operation = self.checked().map(|collection| Operation::UpdateOne { collection, filter, update });
-        engine::data(".update_one", operation, |reply| match reply {
-            Reply::Updated { matched, modified } => {
-                Ok(UpdateResult { matched_count: matched, modified_count: modified })
-            }
-            other => Err(unexpected(&other)),
-        })
+    fn update(&self, name: &'static str, filter: Document, update: UpdateModifications, many: bool) -> Update {
+        let core = self.writes(name, || change_identity(&filter, &update));
+        let target = Target { filter, ..Target::default() };
+        Update::new(core, Write::Update { target, update, array_filters: Vec::new(), many, upsert: false })
     }
 
     /// Removes the first document that matches.
-    pub fn delete_one(&self, filter: Document) -> engine::Operation<Result<DeleteResult>> {
-        let operation = self.checked().map(|collection| Operation::DeleteOne { collection, filter });
-        engine::data(".delete_one", operation, |reply| match reply {
-            Reply::Deleted(deleted_count) => Ok(DeleteResult { deleted_count }),
-            other => Err(unexpected(&other)),
-        })
+    pub fn delete_one(&self, query: Document) -> Delete {
+        self.delete(".delete_one", query, false)
+    }
+
+    /// Removes all documents that match.
+    pub fn delete_many(&self, query: Document) -> Delete {
+        self.delete(".delete_many", query, true)
+    }
+
+    fn delete(&self, name: &'static str, filter: Document, many: bool) -> Delete {
+        let core = self.writes(name, || identity(&filter));
+        Delete::new(core, Write::Delete { target: Target { filter, ..Target::default() }, many })
+    }
+
+    /// Makes an index, or finds it made already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if it is to be unique and documents have the same keys, or if an index of this name has
+    /// other keys or options.
+    pub fn create_index(&self, index: IndexModel) -> CreateIndex {
+        let core = self.writes(".create_index", || identity(&index.keys));
+        CreateIndex::new(core, index)
+    }
+
+    /// Makes indexes: all or none on the embedded store.
+    pub fn create_indexes(&self, indexes: impl IntoIterator<Item = IndexModel>) -> CreateIndexes {
+        let indexes: Vec<_> = indexes.into_iter().collect();
+        let core = self
+            .writes(".create_indexes", || indexes.iter().flat_map(|index| identity(&index.keys)).collect::<Vec<u8>>());
+        CreateIndexes::new(core, indexes)
+    }
+
+    /// The indexes that are there.
+    pub fn list_indexes(&self) -> ListIndexes {
+        ListIndexes::new(self.reads(".list_indexes", Vec::new), ())
+    }
+
+    /// The names of the indexes that are there.
+    pub fn list_index_names(&self) -> ListIndexNames {
+        ListIndexNames::new(self.reads(".list_index_names", Vec::new), ())
+    }
+
+    /// Removes an index by its name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::Invalid`] for that of `_id`.
+    pub fn drop_index(&self, name: impl AsRef<str>) -> DropIndexes {
+        let name = name.as_ref().to_owned();
+        let core = self.writes(".drop_index", || name.clone().into_bytes());
+        DropIndexes::new(core, Some(name))
+    }
+
+    /// Removes all indexes but that of `_id`.
+    pub fn drop_indexes(&self) -> DropIndexes {
+        DropIndexes::new(self.writes(".drop_indexes", Vec::new), None)
+    }
+
+    /// Removes the collection with its documents and indexes.
+    pub fn drop(&self) -> DropCollection {
+        DropCollection::new(self.writes(".drop", Vec::new), ())
     }
 }
 
+impl<T: DeserializeOwned + Send + 'static> Collection<T> {
+    /// The documents that match.
+    ///
+    /// ```no_run
+    /// # use outlast::prelude::*;
+    /// # use outlast::bson::Document;
+    /// # async fn newest() -> Result<Vec<Document>> {
+    /// let orders = collection::<Document>("orders");
+    /// let newest = orders.find(doc! { "status": { "$in": ["new", "paid"] } }).sort(doc! { "at": -1 }).limit(10);
+    /// newest.await?.to_vec().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for an operator that the embedded store doesn't have, by its name.
+    pub fn find(&self, filter: Document) -> Find<T> {
+        let core = self.reads(".find", || identity(&filter));
+        Find::new(core, Query { filter, ..Query::default() })
+    }
+
+    /// The first document that matches.
+    pub fn find_one(&self, filter: Document) -> FindOne<T> {
+        let core = self.reads(".find_one", || identity(&filter));
+        FindOne::new(core, Query { filter, ..Query::default() })
+    }
+
+    /// Changes the first document that matches, and gives it: as it was, unless `return_document` says otherwise.
+    pub fn find_one_and_update(&self, filter: Document, update: impl Into<UpdateModifications>) -> FindOneAndUpdate<T> {
+        let update = update.into();
+        let core = self.writes(".find_one_and_update", || change_identity(&filter, &update));
+        let target = Target { filter, ..Target::default() };
+        let write = Write::Update { target, update, array_filters: Vec::new(), many: false, upsert: false };
+        FindOneAndUpdate::new(core, Modification::new(Ok(write)))
+    }
+
+    /// Removes the first document that matches, and gives it.
+    pub fn find_one_and_delete(&self, filter: Document) -> FindOneAndDelete<T> {
+        let core = self.writes(".find_one_and_delete", || identity(&filter));
+        let target = Target { filter, ..Target::default() };
+        FindOneAndDelete::new(core, Modification::new(Ok(Write::Delete { target, many: false })))
+    }
+}
+
+impl<T: Serialize> Collection<T> {
+    /// Adds a document. Without an `_id` it gets a new `ObjectId`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if the `_id` or another unique key is taken: [`Error::is_duplicate_key`].
+    pub fn insert_one(&self, document: impl Borrow<T>) -> InsertOne {
+        let document = with_id(document.borrow());
+        let core = self.writes(".insert_one", || bytes(&document));
+        InsertOne::new(core, document)
+    }
+
+    /// Adds documents. Those without an `_id` get a new `ObjectId`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] if a unique key is taken: [`Error::write_errors`] says of which documents,
+    /// [`Error::partial_result`] what was inserted all the same.
+    pub fn insert_many(&self, documents: impl IntoIterator<Item = impl Borrow<T>>) -> InsertMany {
+        let documents: Result<Vec<_>> = documents.into_iter().map(|document| with_id(document.borrow())).collect();
+        let documents = documents.and_then(|documents| not_empty("insert_many", documents));
+        let core = self.writes(".insert_many", || match &documents {
+            Ok(documents) => documents.iter().flat_map(|document| document.as_bytes().iter().copied()).collect(),
+            Err(_) => Vec::new(),
+        });
+        InsertMany::new(core, Insertion { documents, ordered: true })
+    }
+
+    /// Puts a document in the place of the first that matches. It keeps that one's `_id`.
+    pub fn replace_one(&self, query: Document, replacement: impl Borrow<T>) -> Replace {
+        let replacement = as_document(replacement.borrow());
+        let core = self.writes(".replace_one", || [identity(&query), bytes(&replacement)].concat());
+        Replace::new(core, replace(query, replacement))
+    }
+
+    /// Several writes in one: in order, unless `ordered(false)`.
+    ///
+    /// # Errors
+    /// [`Error::write_errors`] says which writes failed, [`Error::partial_result`] what was done all the same.
+    pub fn bulk_write(&self, models: impl IntoIterator<Item = WriteModel<T>>) -> BulkWrite {
+        let writes: Result<Vec<_>> = models
+            .into_iter()
+            .map(|model| model.into_write(|document| with_id(document), |new| as_document(new)))
+            .collect();
+        let writes = writes.and_then(|writes| not_empty("bulk_write", writes));
+        let core = self.writes(".bulk_write", || match &writes {
+            Ok(writes) => writes.iter().flat_map(write_identity).collect(),
+            Err(_) => Vec::new(),
+        });
+        BulkWrite::new(core, Writes { writes, ordered: true })
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Send + 'static> Collection<T> {
+    /// Puts a document in the place of the first that matches, and gives that one, unless `return_document` says
+    /// otherwise.
+    pub fn find_one_and_replace(&self, filter: Document, replacement: impl Borrow<T>) -> FindOneAndReplace<T> {
+        let replacement = as_document(replacement.borrow());
+        let core = self.writes(".find_one_and_replace", || [identity(&filter), bytes(&replacement)].concat());
+        FindOneAndReplace::new(core, Modification::new(replace(filter, replacement)))
+    }
+}
+
+fn replace(filter: Document, replacement: Result<RawDocumentBuf>) -> Result<Write> {
+    Ok(Write::Replace { target: Target { filter, ..Target::default() }, replacement: replacement?, upsert: false })
+}
+
+fn bytes(document: &Result<RawDocumentBuf>) -> Vec<u8> {
+    document.as_ref().map(|document| document.as_bytes().to_vec()).unwrap_or_default()
+}
+
+fn change_identity(filter: &Document, update: &UpdateModifications) -> Vec<u8> {
+    let mut bytes = identity(filter);
+    match update {
+        UpdateModifications::Document(update) => bytes.extend(identity(update)),
+        UpdateModifications::Pipeline(stages) => bytes.extend(stages.iter().flat_map(identity)),
+    }
+    bytes
+}
+
+fn write_identity(write: &Write) -> Vec<u8> {
+    match write {
+        Write::Insert(document) => document.as_bytes().to_vec(),
+        Write::Update { target, update, .. } => change_identity(&target.filter, update),
+        Write::Replace { target, replacement, .. } => {
+            [identity(&target.filter).as_slice(), replacement.as_bytes()].concat()
+        }
+        Write::Delete { target, .. } => identity(&target.filter),
+    }
+}
+
+fn not_empty<T>(what: &str, items: Vec<T>) -> Result<Vec<T>> {
+    if items.is_empty() {
+        return Err(Error::of(ErrorKind::Invalid, format!("{what} needs at least one")).into_terminal());
+    }
+    Ok(items)
+}
+
+fn as_document<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
+    let raw = bson::serialize_to_raw_document_buf(value).map_err(not_a_document)?;
+    check_size(raw)
+}
+
 /// A document with its `_id` first; drawn from the seed in a durable body, so that it is the same on every replay.
-fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
+pub(super) fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
     let mut raw = bson::serialize_to_raw_document_buf(value).map_err(not_a_document)?;
     if !matches!(raw.iter().next(), Some(Ok((first, _))) if first.as_str() == "_id") {
         let document = Document::try_from(&raw).map_err(not_a_document)?;
@@ -154,15 +345,19 @@ fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
         whole.extend(document.into_iter().filter(|(key, _)| key != "_id"));
         raw = RawDocumentBuf::try_from(&whole).map_err(not_a_document)?;
     }
-    if raw.as_bytes().len() > MAX_DOCUMENT {
-        let size = raw.as_bytes().len();
+    check_size(raw)
+}
+
+fn check_size(document: RawDocumentBuf) -> Result<RawDocumentBuf> {
+    let size = document.as_bytes().len();
+    if size > MAX_DOCUMENT {
         return Err(Error::of(
             ErrorKind::TooLarge,
             format!("a document takes {size} bytes, the limit is {MAX_DOCUMENT}: split it"),
         )
         .into_terminal());
     }
-    Ok(raw)
+    Ok(document)
 }
 
 fn new_object_id() -> ObjectId {
@@ -174,16 +369,6 @@ fn new_object_id() -> ObjectId {
     ObjectId::from_parts(seconds, process, counter)
 }
 
-fn not_a_document(error: impl std::fmt::Display) -> Error {
+pub(super) fn not_a_document(error: impl std::fmt::Display) -> Error {
     Error::of(ErrorKind::NotRecordable, format!("the value is not a document: {error}")).into_terminal()
-}
-
-fn typed<T: DeserializeOwned>(document: RawDocumentBuf) -> Result<T> {
-    bson::deserialize_from_slice(document.as_bytes()).map_err(|error| {
-        Error::of(ErrorKind::NotRecordable, format!("a document doesn't fit its type: {error}")).into_terminal()
-    })
-}
-
-fn unexpected(reply: &Reply) -> Error {
-    Error::of(ErrorKind::Damaged, format!("a store answered with another reply than it was asked for: {reply:?}"))
 }

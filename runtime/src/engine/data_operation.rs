@@ -12,55 +12,84 @@ use super::handle::{decoded, until_answered};
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
 use super::pace::Pace;
-use super::state::Taken;
 use crate::data::{self, Reply};
 use crate::encoding;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Partial, Result};
 use crate::function::outcome::Produced;
 use crate::function::spec::{Retry, Secret};
 use crate::store::{BoxFuture, Kind, Value};
 
-/// Runs a data operation, and reads its reply.
-pub(crate) fn data<T: Send + 'static>(
+/// The call of a data operation: where it stands, and its place in the record if it has one.
+pub(crate) struct DataCall {
     name: &'static str,
-    operation: Result<data::Operation>,
-    read: impl FnOnce(Reply) -> Result<T> + Send + 'static,
-) -> Operation<Result<T>> {
-    let operation = match operation {
-        Ok(operation) => operation,
-        Err(error) => return Operation::ready(Err(error)),
-    };
-    match context::current() {
-        Some(Context::Execution(execution)) => {
-            let kind = if operation.is_read() { Kind::Read } else { Kind::Write };
-            let (arguments, shown) = described(&operation);
-            let digest = execution.engine.digest(kind, name, &[&arguments]);
-            let launch =
-                if operation.is_read() { asked(&execution.engine, operation) } else { written(name, operation) };
-            let placed = Placed::new(&execution, kind, name.to_owned().into(), digest, shown, || launch);
-            Operation::placed(placed, move |taken| read(recorded(taken)?))
-        }
-        Some(Context::Transaction(_)) => match data::current() {
-            Some(access) => {
-                let reply = access.data(operation);
-                Operation::direct(async move { read(reply.await?) })
+    context: Option<Context>,
+    placed: Option<Placed>,
+}
+
+impl DataCall {
+    /// Called where the user calls the operation. `identity` is what tells it apart from others of its name.
+    pub(crate) fn new(name: &'static str, reads: bool, identity: impl FnOnce() -> Vec<u8>) -> Self {
+        let context = context::current();
+        let placed = match &context {
+            Some(Context::Execution(execution)) => {
+                let kind = if reads { Kind::Read } else { Kind::Write };
+                let digest = execution.engine.digest(kind, name, &[&identity()]);
+                // What really starts is known once it is awaited.
+                Some(Placed::new(execution, kind, name.into(), digest, Vec::new(), || Launch::Signal(None)))
             }
-            None => Operation::ready(Err(misplaced("a data operation", None))),
-        },
-        Some(Context::Body(scope)) => {
-            let store = scope.engine.store.clone();
-            Operation::direct(async move { read(store.data(operation).await?) })
+            Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
+        };
+        Self { name, context, placed }
+    }
+
+    /// The operation behind an awaited call. Once.
+    pub(crate) fn run<T: Send + 'static>(
+        &mut self,
+        operation: Result<data::Operation>,
+        read: impl FnOnce(Reply) -> Result<T> + Send + 'static,
+    ) -> Operation<Result<T>> {
+        if let Some(mut placed) = self.placed.take() {
+            if placed.starts() {
+                let launch = match operation {
+                    Ok(operation) => {
+                        placed.set_arguments(encoding::encode(&operation.described()).unwrap_or_default());
+                        launch(&placed, self.name, operation)
+                    }
+                    Err(error) => Launch::Fail(error),
+                };
+                placed.relaunch(launch);
+            }
+            return Operation::placed(placed, move |taken| read(decoded::<Recorded>(taken)?.try_into()?));
         }
-        Some(context @ Context::Dropping) => Operation::ready(Err(misplaced("a data operation", Some(&context)))),
-        Some(Context::Plain(_)) | None => match super::running::current() {
-            Ok(engine) => Operation::direct(async move { read(engine.store.data(operation).await?) }),
-            Err(error) => Operation::ready(Err(error)),
-        },
+        let operation = match operation {
+            Ok(operation) => operation,
+            Err(error) => return Operation::ready(Err(error)),
+        };
+        match self.context.take() {
+            Some(Context::Transaction(_)) => match data::current() {
+                Some(access) => {
+                    let reply = access.data(operation);
+                    Operation::direct(async move { read(reply.await?) })
+                }
+                None => Operation::ready(Err(misplaced("a data operation", None))),
+            },
+            Some(Context::Body(scope)) => {
+                let store = scope.engine.store.clone();
+                Operation::direct(async move { read(store.data(operation).await?) })
+            }
+            Some(context @ (Context::Dropping | Context::Execution(_))) => {
+                Operation::ready(Err(misplaced("a data operation", Some(&context))))
+            }
+            Some(Context::Plain(_)) | None => match super::running::current() {
+                Ok(engine) => Operation::direct(async move { read(engine.store.data(operation).await?) }),
+                Err(error) => Operation::ready(Err(error)),
+            },
+        }
     }
 }
 
-fn recorded(taken: Result<Taken>) -> Result<Reply> {
-    decoded::<Recorded>(taken)?.try_into()
+fn launch(placed: &Placed, name: &'static str, operation: data::Operation) -> Launch {
+    if operation.is_read() { asked(&placed.execution().engine, operation) } else { written(name, operation) }
 }
 
 /// A read: on a reader, again until the store answers; its reply counts against the payload limit.
@@ -71,7 +100,7 @@ fn asked(engine: &Arc<super::Engine>, operation: data::Operation) -> Launch {
             let limits = engine.clone();
             let ask = move |_| -> BoxFuture<'static, Result<Recorded>> {
                 let (store, operation) = (engine.store.clone(), operation.clone());
-                Box::pin(async move { Ok(Recorded::from(store.data(operation).await?)) })
+                Box::pin(async move { Recorded::of(store.data(operation).await?).await })
             };
             let value = until_answered(ask, "".into()).await;
             match limits.check_size(value.bytes(), || "what a read found".to_owned()) {
@@ -83,9 +112,9 @@ fn asked(engine: &Arc<super::Engine>, operation: data::Operation) -> Launch {
 }
 
 /// A write: a transaction of its own.
-fn written(name: &str, operation: data::Operation) -> Launch {
+fn written(name: &'static str, operation: data::Operation) -> Launch {
     let spec = BodySpec {
-        name: name.to_owned().into(),
+        name: name.into(),
         retry: Retry { max_attempts: 1, ..Retry::DEFAULT },
         timeout: None,
         at_most_once: false,
@@ -112,7 +141,11 @@ impl ErasedBody for Single {
 }
 
 async fn produced(reply: impl Future<Output = Result<Reply>>) -> Produced {
-    match reply.await.map(Recorded::from) {
+    let reply = match reply.await {
+        Ok(reply) => Recorded::of(reply).await,
+        Err(error) => Err(error),
+    };
+    match reply {
         Ok(recorded) => match encoding::encode(&recorded) {
             Ok(bytes) => Produced { value: Value::Ok(bytes), error: None, again: None },
             Err(error) => Produced::fault(Error::of(ErrorKind::NotRecordable, error).into_terminal()),
@@ -121,22 +154,47 @@ async fn produced(reply: impl Future<Output = Result<Reply>>) -> Produced {
     }
 }
 
-/// What tells two operations apart, and how they are shown.
-fn described(operation: &data::Operation) -> (Vec<u8>, Vec<u8>) {
-    let document = operation.described();
-    let bytes = document.to_vec().unwrap_or_default();
-    let shown = encoding::encode(&document).unwrap_or_default();
-    (bytes, shown)
-}
-
 /// A reply in the record's form: documents to the byte.
 #[derive(Serialize, Deserialize)]
 enum Recorded {
-    Inserted(Bson),
-    Found(Option<Document>),
-    All(Vec<Document>),
-    Updated { matched: u64, modified: u64 },
-    Deleted(u64),
+    Inserted(Vec<Bson>),
+    Documents(Vec<Document>),
+    Document(Option<Document>),
+    Count(u64),
+    Values(Vec<Bson>),
+    Wrote(Partial),
+    Indexes(Vec<Document>),
+    Done,
+}
+
+impl Recorded {
+    /// All of a reply: rows are read to their end.
+    async fn of(reply: Reply) -> Result<Self> {
+        let bytes = |document: RawDocumentBuf| Document(document.into_bytes());
+        Ok(match reply {
+            Reply::Inserted(ids) => Self::Inserted(ids),
+            Reply::Documents(documents) => Self::Documents(documents.into_iter().map(bytes).collect()),
+            Reply::Rows(mut rows) => {
+                let mut all = Vec::new();
+                loop {
+                    let next = rows.next().await?;
+                    if next.is_empty() {
+                        break Self::Documents(all);
+                    }
+                    all.extend(next.into_iter().map(bytes));
+                }
+            }
+            Reply::Document(document) => Self::Document(document.map(bytes)),
+            Reply::Count(count) => Self::Count(count),
+            Reply::Values(values) => Self::Values(values),
+            Reply::Wrote(done) => Self::Wrote(done),
+            Reply::Indexes(models) => {
+                let models = models.iter().map(|model| bson::serialize_to_raw_document_buf(model).map(bytes));
+                Self::Indexes(models.collect::<Result<_, _>>()?)
+            }
+            Reply::Done => Self::Done,
+        })
+    }
 }
 
 /// A document's bytes.
@@ -170,33 +228,24 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-impl From<Reply> for Recorded {
-    fn from(reply: Reply) -> Self {
-        let bytes = |document: RawDocumentBuf| Document(document.into_bytes());
-        match reply {
-            Reply::Inserted(id) => Self::Inserted(id),
-            Reply::Found(document) => Self::Found(document.map(bytes)),
-            Reply::All(documents) => Self::All(documents.into_iter().map(bytes).collect()),
-            Reply::Updated { matched, modified } => Self::Updated { matched, modified },
-            Reply::Deleted(count) => Self::Deleted(count),
-        }
-    }
-}
-
 impl TryFrom<Recorded> for Reply {
     type Error = Error;
 
     fn try_from(recorded: Recorded) -> Result<Self> {
-        let document = |document: Document| {
-            RawDocumentBuf::from_bytes(document.0)
-                .map_err(|error| Error::of(ErrorKind::Damaged, format!("a recorded document can't be read: {error}")))
-        };
+        let damaged = |error| Error::of(ErrorKind::Damaged, format!("a recorded document can't be read: {error}"));
+        let document = |document: Document| RawDocumentBuf::from_bytes(document.0).map_err(damaged);
         Ok(match recorded {
-            Recorded::Inserted(id) => Self::Inserted(id),
-            Recorded::Found(found) => Self::Found(found.map(document).transpose()?),
-            Recorded::All(documents) => Self::All(documents.into_iter().map(document).collect::<Result<_>>()?),
-            Recorded::Updated { matched, modified } => Self::Updated { matched, modified },
-            Recorded::Deleted(count) => Self::Deleted(count),
+            Recorded::Inserted(ids) => Self::Inserted(ids),
+            Recorded::Documents(found) => Self::Documents(found.into_iter().map(document).collect::<Result<_>>()?),
+            Recorded::Document(found) => Self::Document(found.map(document).transpose()?),
+            Recorded::Count(count) => Self::Count(count),
+            Recorded::Values(values) => Self::Values(values),
+            Recorded::Wrote(done) => Self::Wrote(done),
+            Recorded::Indexes(models) => {
+                let models = models.into_iter().map(|model| bson::deserialize_from_slice(&model.0).map_err(damaged));
+                Self::Indexes(models.collect::<Result<_>>()?)
+            }
+            Recorded::Done => Self::Done,
         })
     }
 }

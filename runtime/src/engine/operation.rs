@@ -55,6 +55,11 @@ impl Placed {
         &self.execution
     }
 
+    /// Whether anything starts: not if its outcome is recorded.
+    pub(crate) fn starts(&self) -> bool {
+        self.launch.is_some()
+    }
+
     /// Says what starts; before the first poll. What has failed already stays failed, what is recorded doesn't start.
     pub(crate) fn relaunch(&mut self, launch: Launch) {
         if !matches!(self.launch, Some(Launch::Fail(_)) | None) {

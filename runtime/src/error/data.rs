@@ -94,4 +94,9 @@ impl Error {
     pub(crate) fn with_data(self, change: impl FnOnce(&mut DataFailure)) -> Self {
         self.map(|inner| change(inner.data.get_or_insert_default()))
     }
+
+    /// What several writes did all the same.
+    pub(crate) fn partial(&self) -> Option<&Partial> {
+        self.0.data.as_deref().and_then(|data| data.partial.as_ref())
+    }
 }

@@ -62,7 +62,7 @@ const CHECKS: &[(&str, Check)] = checks! {
         a_panic_undoes_its_writes_alone, a_wait_for_something_else_is_undone, a_body_sees_its_own_writes,
         a_fenced_body_is_not_kept, an_operation_outside_its_body_is_misplaced;
     documents: documents_come_back_byte_for_byte, an_id_stands_for_one_document, equal_numbers_are_one_id,
-        documents_are_found_in_order, an_update_changes_the_first_match, a_removal_takes_the_first_match,
+        documents_are_found_in_order, an_update_changes_the_first_match, a_removal_takes_one_match,
         what_is_not_offered_is_said, a_document_has_a_limit;
     purging: what_ended_long_ago_is_a_tombstone, a_tombstone_is_forgotten, children_are_kept_for_their_parent;
     views: a_list_has_pages, a_list_can_be_narrowed, details_show_everything, changes_are_announced_to_all_handles,

@@ -49,12 +49,13 @@ use self::handover::Handover;
 use self::liveness::Liveness;
 pub(crate) use self::options::{Place, SqliteOptions};
 use self::queue::{Ask, Command, Queue};
-use self::readers::Readers;
+use self::readers::{After, Readers};
 use self::threads::Stop;
 use super::{
     Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message,
     NewExecution, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
+use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -206,13 +207,30 @@ impl SqliteStore {
         };
         let (reply, answer) = oneshot::channel();
         let file = self.shared.file.clone();
-        let job = move |connection: Result<&Connection, Failure>| {
+        let job = move |connection: Result<&Connection, Failure>, _: &Arc<Readers>| {
             if !reply.is_closed() {
                 let read = connection.map_err(Fault::Failure).and_then(&mut run);
                 drop(reply.send(read.map_err(|fault| fault.error(&file))));
             }
+            After::Stay
         };
         if readers.submit(Box::new(job)) { Ok(answer) } else { Err(closed()) }
+    }
+
+    /// Finds documents, as they are asked for; in memory, where a snapshot can't be kept, all at once.
+    async fn find(&self, operation: Operation) -> Result<Reply> {
+        let (Some(readers), Verb::Find(query)) = (&self.readers, &operation.verb) else {
+            return self.read(move |connection| documents::run(connection, super::Stamp::default(), &operation)).await;
+        };
+        let (reply, answer) = oneshot::channel();
+        let (name, query, file) = (operation.collection.clone(), query.clone(), self.shared.file.clone());
+        let job = move |connection: Result<&Connection, Failure>, readers: &Arc<Readers>| {
+            documents::rows::run(connection, &name, &query, reply, &file, readers)
+        };
+        if !readers.submit(Box::new(job)) {
+            return Err(closed());
+        }
+        self.wait(answer).await
     }
 
     /// Runs what touches files beside the store.
@@ -366,11 +384,12 @@ impl Store for SqliteStore {
                     let claims = claimed.iter().map(|claimed| (claimed.id.clone(), claimed.epoch)).collect();
                     let mut handover = hand(claimed, claims);
                     let Some(readers) = readers else { return drop(reply.send(Ok(handover))) };
-                    readers.submit(Box::new(move |connection| {
+                    readers.submit(Box::new(move |connection, _| {
                         let filled = connection.and_then(|connection| {
                             handover.value.iter_mut().flatten().try_for_each(|claimed| reads::fill(connection, claimed))
                         });
                         drop(reply.send(filled.map(|()| handover).map_err(|failure| failure.error(&file))));
+                        After::Stay
                     }));
                 },
             );
@@ -438,9 +457,7 @@ impl Store for SqliteStore {
 
     fn data(&self, operation: Operation) -> BoxFuture<'_, Result<Reply>> {
         if operation.is_read() {
-            return Box::pin(
-                self.read(move |connection| documents::run(connection, super::Stamp::default(), &operation)),
-            );
+            return Box::pin(self.find(operation));
         }
         Box::pin(self.ask("data", move |desk| documents::run(&desk.connection, desk.stamp, &operation)))
     }

@@ -4,9 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bson::Document;
+use bson::{Document, RawDocumentBuf, doc};
 
 use super::Stores;
+use crate::data::models::UpdateModifications;
+use crate::data::operation::{Query, Target, Verb, Write as DataWrite};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
@@ -217,15 +219,59 @@ impl Case {
         self.store.data(insert(collection, document)?).await
     }
 
+    /// The documents that match, in order of `_id`.
     pub(in crate::store) async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
-        let reply = self.store.data(Operation::Find { collection: collection.into(), filter }).await?;
-        let Reply::All(found) = reply else { return Err(Error::new(format!("not documents: {reply:?}"))) };
-        found.into_iter().map(|body| Document::try_from(body).map_err(Error::from)).collect()
+        let reply = self.store.data(find(collection, filter)).await?;
+        all(reply).await?.into_iter().map(|body| Document::try_from(body).map_err(Error::from)).collect()
     }
 }
 
+/// All documents of a reply, however it brings them.
+pub(in crate::store) async fn all(reply: Reply) -> Result<Vec<RawDocumentBuf>> {
+    match reply {
+        Reply::Documents(found) => Ok(found),
+        Reply::Rows(mut rows) => {
+            let mut all = Vec::new();
+            loop {
+                let next = rows.next().await?;
+                if next.is_empty() {
+                    return Ok(all);
+                }
+                all.extend(next);
+            }
+        }
+        other => Err(Error::new(format!("not documents: {other:?}"))),
+    }
+}
+
+fn operation(collection: &str, verb: Verb) -> Operation {
+    Operation { collection: collection.into(), verb, comment: None }
+}
+
 pub(in crate::store) fn insert(collection: &str, document: Document) -> Result<Operation> {
-    Ok(Operation::InsertOne { collection: collection.into(), document: bson::RawDocumentBuf::try_from(document)? })
+    let documents = vec![RawDocumentBuf::try_from(document)?];
+    Ok(operation(collection, Verb::Insert { documents, ordered: true, single: true }))
+}
+
+pub(in crate::store) fn find(collection: &str, filter: Document) -> Operation {
+    operation(collection, Verb::Find(Query { filter, sort: Some(doc! { "_id": 1 }), ..Query::default() }))
+}
+
+fn first(filter: Document) -> Target {
+    Target { filter, sort: Some(doc! { "_id": 1 }), ..Target::default() }
+}
+
+/// A change of the first match in order of `_id`.
+pub(in crate::store) fn update(collection: &str, filter: Document, update: Document) -> Operation {
+    let (target, update) = (first(filter), UpdateModifications::Document(update));
+    let write = DataWrite::Update { target, update, array_filters: Vec::new(), many: false, upsert: false };
+    operation(collection, Verb::Write(write))
+}
+
+/// The removal of the only match.
+pub(in crate::store) fn remove(collection: &str, filter: Document) -> Operation {
+    let target = Target { filter, ..Target::default() };
+    operation(collection, Verb::Write(DataWrite::Delete { target, many: false }))
 }
 
 /// The invariants, over every execution of a store.

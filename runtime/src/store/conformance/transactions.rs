@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bson::{Document, doc};
 
-use super::case::{Case, Ledger, insert, outcome, step};
+use super::case::{Case, Ledger, find, insert, outcome, step, update};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
@@ -143,21 +143,18 @@ pub(super) async fn a_body_sees_its_own_writes(case: Case) -> Result<()> {
     case.insert("stock", doc! { "_id": 1, "n": 5 }).await?;
     let write = body(|| async {
         let run = async {
-            let (collection, filter) = (Arc::<str>::from("stock"), doc! { "_id": 1 });
-            let update = doc! { "$inc": { "n": -2 } };
-            operate(Operation::UpdateOne { collection: collection.clone(), filter: filter.clone(), update }).await?;
-            let (found, other) = futures_join(
-                operate(Operation::FindOne { collection: collection.clone(), filter }),
-                operate(Operation::Find { collection, filter: doc! { "n": 3 } }),
-            )
-            .await;
+            operate(update("stock", doc! { "_id": 1 }, doc! { "$inc": { "n": -2 } })).await?;
+            let (found, other) =
+                futures_join(operate(find("stock", doc! { "_id": 1 })), operate(find("stock", doc! { "n": 3 }))).await;
             match (found?, other?) {
-                (Reply::Found(Some(found)), Reply::All(all)) => Ok::<_, Error>((found.get_i32("n")?, all.len())),
+                (Reply::Documents(found), Reply::Documents(all)) => {
+                    Ok::<_, Error>((found.first().map(|found| found.get_i32("n")).transpose()?, all.len()))
+                }
                 other => Err(Error::new(format!("{other:?}"))),
             }
         };
         match run.await {
-            Ok((3, 1)) => Verdict::Commit(row(3)),
+            Ok((Some(3), 1)) => Verdict::Commit(row(3)),
             Ok(_) | Err(_) => Verdict::RollBack(row(0)),
         }
     });

@@ -1,174 +1,103 @@
-//! Operations on documents, run on whatever connection is at hand; a write also writes its row of the change log.
+//! Documents in the file: collections, their indexes, and the operations on them, run on whatever connection is at hand.
 //!
-//! An operation that answers with an error has written nothing.
+//! The way of an operation: [`plan`] (which documents to look at) → [`read`] (those that match, in order) → [`write`]
+//! (documents, [`entries`] of indexes, the change log). [`catalogue`] knows what there is. What a filter or an update
+//! means is `crate::data`'s business. An operation that answers with an error has written nothing, but for several
+//! writes in one, which say what they did.
 
-use bson::{Bson, Document, RawDocumentBuf};
-use rusqlite::{Connection, params};
+use std::ops::ControlFlow;
 
-use super::failure::{Failure, Fault, is_duplicate};
-use crate::data::filter::{Filter, order};
-use crate::data::update::Update;
+use bson::{DateTime, RawDocumentBuf, Timestamp};
+use rusqlite::Connection;
+
+use self::write::{Desk, foreign};
+use super::failure::Fault;
+use crate::data::operation::{Query, Verb};
 use crate::data::{Operation, Reply};
-use crate::error::{DUPLICATE_KEY, Error, ErrorKind};
 use crate::store::Stamp;
 
-/// A document's limit, as on MongoDB.
-const LARGEST: usize = 16 * 1024 * 1024;
+mod catalogue;
+mod entries;
+mod indexes;
+mod plan;
+mod read;
+pub(super) mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
 
-/// `changes.operation`.
+/// When an operation happens.
 #[derive(Debug, Clone, Copy)]
-#[repr(u8)]
-enum Change {
-    Insert = 1,
-    Update = 2,
-    Delete = 3,
+pub(super) struct Moment {
+    /// The group's commit stamp.
+    pub(super) stamp: Stamp,
+    /// For `$currentDate`.
+    now: DateTime,
+    timestamp: Timestamp,
 }
 
-/// Runs an operation.
+impl Moment {
+    pub(super) fn at(stamp: Stamp) -> Self {
+        let seconds = u32::try_from(stamp.0 / 1000).unwrap_or_default();
+        Self { stamp, now: DateTime::from_millis(stamp.0), timestamp: Timestamp { time: seconds, increment: 1 } }
+    }
+}
+
+/// Runs an operation; documents that are found are all read.
 pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) -> Result<Reply, Fault> {
-    match operation {
-        Operation::InsertOne { collection, document } => insert(connection, stamp, collection, document),
-        Operation::FindOne { collection, filter } => {
-            let found = find(connection, collection, &Filter::parse(filter)?, 1)?;
-            Ok(Reply::Found(found.into_iter().next().map(|found| found.body)))
+    let name = &*operation.collection;
+    let desk = Desk { connection, name, moment: Moment::at(stamp) };
+    Ok(match &operation.verb {
+        Verb::Insert { documents, ordered, single } => Reply::Inserted(desk.insert(documents, *ordered, *single)?),
+        Verb::Find(query) => {
+            let mut all = Vec::new();
+            find(connection, name, query, &mut |document| {
+                all.push(document);
+                Ok(ControlFlow::Continue(()))
+            })?;
+            Reply::Documents(all)
         }
-        Operation::Find { collection, filter } => {
-            let found = find(connection, collection, &Filter::parse(filter)?, usize::MAX)?;
-            Ok(Reply::All(found.into_iter().map(|found| found.body).collect()))
+        Verb::Explain(query) => Reply::Document(Some(read::explain(connection, name, query)?)),
+        Verb::Count(query) => Reply::Count(read::count(connection, name, query)?),
+        Verb::EstimatedCount => Reply::Count(read::count_all(connection, name)?),
+        Verb::Distinct { field, query } => Reply::Values(read::distinct(connection, name, field, query)?),
+        Verb::Write(write) => Reply::Wrote(desk.write(write)?),
+        Verb::Bulk { writes, ordered } => Reply::Wrote(desk.bulk(writes, *ordered)?),
+        Verb::FindAndModify { write, returned, projection } => {
+            Reply::Document(desk.find_and_modify(write, *returned, projection.as_ref())?)
         }
-        Operation::UpdateOne { collection, filter, update } => {
-            let (filter, update) = (Filter::parse(filter)?, Update::parse(update)?);
-            change(connection, stamp, collection, &filter, &update)
+        Verb::Modify { id, change } => Reply::Document(desk.modify(id, change)?),
+        Verb::CreateIndexes(models) => Reply::Indexes(indexes::create(connection, name, models)?),
+        Verb::ListIndexes => Reply::Indexes(indexes::list(connection, name)?),
+        Verb::DropIndex(index) => {
+            indexes::remove(connection, name, index.as_deref())?;
+            Reply::Done
         }
-        Operation::DeleteOne { collection, filter } => delete(connection, stamp, collection, &Filter::parse(filter)?),
-    }
-}
-
-/// A document that matched.
-struct Match {
-    key: Vec<u8>,
-    body: RawDocumentBuf,
-}
-
-fn damaged(collection: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::Damaged(format!("a document in {collection} can't be read: {error}"))
-}
-
-fn decode(collection: &str, body: &RawDocumentBuf) -> Result<Document, Failure> {
-    Document::try_from(body.as_ref()).map_err(|error| damaged(collection, error))
-}
-
-/// The matches in order of their keys; the one that the filter names, if it names one.
-fn find(connection: &Connection, collection: &str, filter: &Filter, limit: usize) -> Result<Vec<Match>, Failure> {
-    let mut statement = connection.prepare_cached(match filter.id() {
-        Some(_) => "SELECT key, body FROM documents WHERE collection = ? AND key = ?",
-        None => "SELECT key, body FROM documents WHERE collection = ? ORDER BY key",
-    })?;
-    let mut rows = match filter.id() {
-        Some(key) => statement.query(params![collection, key])?,
-        None => statement.query([collection])?,
-    };
-    let mut matches = Vec::new();
-    while matches.len() < limit
-        && let Some(row) = rows.next()?
-    {
-        let body = RawDocumentBuf::from_bytes(row.get(1)?).map_err(|error| damaged(collection, error))?;
-        if filter.is_empty() || filter.matches(&decode(collection, &body)?) {
-            matches.push(Match { key: row.get(0)?, body });
+        Verb::Drop => {
+            indexes::drop_collection(&desk)?;
+            Reply::Done
         }
-    }
-    Ok(matches)
+    })
 }
 
-fn insert(connection: &Connection, stamp: Stamp, collection: &str, document: &RawDocumentBuf) -> Result<Reply, Fault> {
-    let id = document.get("_id").map_err(|error| not_a_document(error.to_string()))?;
-    let id = id.ok_or_else(|| not_a_document("it has no _id".into()))?;
-    let id = Bson::try_from(id).map_err(|error| not_a_document(error.to_string()))?;
-    if matches!(id, Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined) {
-        return Err(not_a_document(format!("its _id can't be {id}")).into());
-    }
-    check_size(collection, &id, document.as_bytes())?;
-    let key = order::key(&id);
-    let inserted = connection
-        .prepare_cached("INSERT INTO documents (collection, key, body) VALUES (?, ?, ?)")?
-        .execute(params![collection, key, document.as_bytes()]);
-    match inserted {
-        Ok(_) => {
-            log(connection, stamp, collection, Change::Insert, &key, None, Some(document.as_bytes()))?;
-            Ok(Reply::Inserted(id))
-        }
-        Err(error) if is_duplicate(&error) => {
-            let message = format!("duplicate key: {collection} has a document with _id {id} already");
-            Err(Error::of(ErrorKind::Conflict, message).with_code(DUPLICATE_KEY).into_terminal().into())
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn not_a_document(why: String) -> Error {
-    Error::of(ErrorKind::Invalid, format!("the document can't be stored: {why}"))
-}
-
-fn check_size(collection: &str, id: &Bson, body: &[u8]) -> Result<(), Error> {
-    if body.len() <= LARGEST {
-        return Ok(());
-    }
-    let message = format!(
-        "the document {id} of {collection} would have {} bytes, and the limit is {LARGEST}: split it up",
-        body.len()
-    );
-    Err(Error::of(ErrorKind::TooLarge, message).into_terminal())
-}
-
-fn change(
+/// The documents of a query, one after the other.
+fn find(
     connection: &Connection,
-    stamp: Stamp,
-    collection: &str,
-    filter: &Filter,
-    update: &Update,
-) -> Result<Reply, Fault> {
-    let Some(found) = find(connection, collection, filter, 1)?.into_iter().next() else {
-        return Ok(Reply::Updated { matched: 0, modified: 0 });
-    };
-    let before = decode(collection, &found.body)?;
-    let mut after = before.clone();
-    update.apply(&mut after)?;
-    let body = after.to_vec().map_err(|error| not_a_document(error.to_string()))?;
-    check_size(collection, after.get("_id").unwrap_or(&Bson::Null), &body)?;
-    if body == found.body.as_bytes() {
-        return Ok(Reply::Updated { matched: 1, modified: 0 });
+    name: &str,
+    query: &Query,
+    sink: &mut dyn FnMut(RawDocumentBuf) -> Result<ControlFlow<()>, Fault>,
+) -> Result<(), Fault> {
+    foreign(query.foreign)?;
+    read::find(connection, name, query, sink)
+}
+
+/// Removes documents whose time is over, of any collection, at most so many: `true` if there may be more.
+pub(super) fn expire(connection: &Connection, stamp: Stamp, most: usize) -> Result<bool, Fault> {
+    for name in catalogue::names_with_indexes(connection)? {
+        let desk = Desk { connection, name: &name, moment: Moment::at(stamp) };
+        if indexes::expire(&desk, most)? > 0 {
+            return Ok(true);
+        }
     }
-    connection
-        .prepare_cached("UPDATE documents SET body = ? WHERE collection = ? AND key = ?")?
-        .execute(params![body, collection, found.key])?;
-    log(connection, stamp, collection, Change::Update, &found.key, Some(found.body.as_bytes()), Some(&body))?;
-    Ok(Reply::Updated { matched: 1, modified: 1 })
-}
-
-fn delete(connection: &Connection, stamp: Stamp, collection: &str, filter: &Filter) -> Result<Reply, Fault> {
-    let Some(found) = find(connection, collection, filter, 1)?.into_iter().next() else {
-        return Ok(Reply::Deleted(0));
-    };
-    connection
-        .prepare_cached("DELETE FROM documents WHERE collection = ? AND key = ?")?
-        .execute(params![collection, found.key])?;
-    log(connection, stamp, collection, Change::Delete, &found.key, Some(found.body.as_bytes()), None)?;
-    Ok(Reply::Deleted(1))
-}
-
-fn log(
-    connection: &Connection,
-    stamp: Stamp,
-    collection: &str,
-    operation: Change,
-    key: &[u8],
-    before: Option<&[u8]>,
-    after: Option<&[u8]>,
-) -> Result<(), Failure> {
-    connection
-        .prepare_cached(
-            "INSERT INTO changes (stamp, collection, operation, key, before, after) VALUES (?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![stamp.0, collection, operation as u8, key, before, after])?;
-    Ok(())
+    Ok(false)
 }

@@ -1,8 +1,9 @@
-//! Readers: two threads, each with a connection of its own that can't write.
+//! Readers: threads with a connection of their own each that can't write. Two wait for work; one that a cursor keeps is
+//! replaced by another.
 
 use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
@@ -12,12 +13,25 @@ use super::{Shared, open, threads};
 /// How many reads run side by side.
 const THREADS: usize = 2;
 
+/// As many cursors may be open: each keeps a thread.
+const MOST: usize = 200;
+
 /// Something to read, and where the answer goes.
-pub(super) type Job = Box<dyn FnOnce(Result<&Connection, Failure>) + Send>;
+pub(super) type Job = Box<dyn FnOnce(Result<&Connection, Failure>, &Arc<Readers>) -> After + Send>;
+
+/// What becomes of a thread after its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum After {
+    /// It waits for the next one.
+    Stay,
+    /// Another one has taken its place: it ends.
+    Go,
+}
 
 /// The pool. What it was given before it was closed is still run.
-#[derive(Default)]
 pub(super) struct Readers {
+    store: PathBuf,
+    shared: Arc<Shared>,
     jobs: Mutex<Jobs>,
     work: Condvar,
 }
@@ -25,23 +39,41 @@ pub(super) struct Readers {
 #[derive(Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// All threads, and those that a cursor keeps.
+    threads: usize,
+    lent: usize,
     closed: bool,
 }
 
 impl Readers {
     pub(super) fn start(store: &Path, shared: &Arc<Shared>) -> Result<Arc<Self>, Failure> {
-        let readers = Arc::new(Self::default());
-        for number in 1..=THREADS {
-            let connection = open::reader(store)?;
-            let readers = readers.clone();
-            threads::start(shared, &format!("outlast-reader-{number}"), move || readers.run(&connection))?;
+        let (store, shared) = (store.to_owned(), shared.clone());
+        let readers = Arc::new(Self { store, shared, jobs: Mutex::default(), work: Condvar::new() });
+        for _ in 0..THREADS {
+            readers.add()?;
         }
         Ok(readers)
     }
 
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(self: &Arc<Self>) -> Result<(), Failure> {
+        let connection = open::reader(&self.store)?;
+        let number = {
+            let mut jobs = self.lock();
+            jobs.threads += 1;
+            jobs.threads
+        };
+        let readers = self.clone();
+        let run = move || readers.run(&connection);
+        threads::start(&self.shared, &format!("outlast-reader-{number}"), run).inspect_err(|_| self.lock().threads -= 1)
+    }
+
     /// `false` if the pool is closed; the job is dropped.
     pub(super) fn submit(&self, job: Job) -> bool {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.lock();
         if !jobs.closed {
             jobs.waiting.push_back(job);
             self.work.notify_one();
@@ -49,26 +81,48 @@ impl Readers {
         !jobs.closed
     }
 
+    /// A cursor keeps the calling thread until its job ends, and then it goes: another one takes its place.
+    pub(super) fn lend(self: &Arc<Self>) -> Result<(), Failure> {
+        {
+            let mut jobs = self.lock();
+            if jobs.lent >= MOST {
+                return Err(Failure::Other(format!("{MOST} cursors are open: read them to their end, or drop them")));
+            }
+            jobs.lent += 1;
+        }
+        self.add().inspect_err(|_| self.lock().lent -= 1)
+    }
+
     pub(super) fn close(&self) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.lock().closed = true;
         self.work.notify_all();
     }
 
-    fn run(&self, connection: &Connection) {
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    fn run(self: &Arc<Self>, connection: &Connection) {
         while let Some(job) = self.next() {
             // One snapshot for all statements of a job.
-            match connection.execute_batch("BEGIN") {
-                Ok(()) => job(Ok(connection)),
-                Err(error) => job(Err(error.into())),
-            }
+            let after = match connection.execute_batch("BEGIN") {
+                Ok(()) => job(Ok(connection), self),
+                Err(error) => job(Err(error.into()), self),
+            };
             if !connection.is_autocommit() {
                 let _ = connection.execute_batch("ROLLBACK");
+            }
+            if after == After::Go {
+                let mut jobs = self.lock();
+                jobs.threads -= 1;
+                jobs.lent -= 1;
+                return;
             }
         }
     }
 
     fn next(&self) -> Option<Job> {
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.lock();
         loop {
             if let Some(job) = jobs.waiting.pop_front() {
                 return Some(job);

@@ -107,16 +107,32 @@ CREATE TABLE tombstones (
     ended_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tombstones_ended ON tombstones (ended_at);
+CREATE TABLE collections (n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE documents (
-    collection TEXT NOT NULL,
+    n INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL,
     key BLOB NOT NULL,
     body BLOB NOT NULL,
-    PRIMARY KEY (collection, key)
+    UNIQUE (collection, key)
+) STRICT;
+CREATE TABLE indexes (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    model BLOB NOT NULL,
+    multikey INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (collection, name)
+) STRICT;
+CREATE TABLE entries (
+    idx INTEGER NOT NULL,
+    entry BLOB NOT NULL,
+    document INTEGER NOT NULL,
+    PRIMARY KEY (idx, entry, document)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE changes (
     n INTEGER PRIMARY KEY,
     stamp INTEGER NOT NULL,
-    collection TEXT NOT NULL,
+    collection INTEGER NOT NULL,
     operation INTEGER NOT NULL,
     key BLOB NOT NULL,
     before BLOB,

@@ -1,0 +1,297 @@
+//! Operations on collections as stores get them, and what stores answer. Names and documents have been checked before.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bson::{Bson, Document, RawDocumentBuf, doc};
+
+use super::models::{Hint, IndexModel, ReturnDocument, UpdateModifications};
+use crate::error::{Partial, Result};
+use crate::store::BoxFuture;
+
+/// What is asked of a collection.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    /// The collection.
+    pub(crate) collection: Arc<str>,
+    /// What to do.
+    pub(crate) verb: Verb,
+    /// Words for the server's logs; nothing on the embedded store.
+    pub(crate) comment: Option<Bson>,
+}
+
+/// The operations.
+#[derive(Debug, Clone)]
+pub(crate) enum Verb {
+    /// Adds documents, each with its `_id` first.
+    Insert {
+        /// The documents.
+        documents: Vec<RawDocumentBuf>,
+        /// Whether the first failure ends it.
+        ordered: bool,
+        /// Whether one was asked for: its failure is the operation's own, not a write's among several.
+        single: bool,
+    },
+    /// Documents that match.
+    Find(Query),
+    /// How `Find` would be run.
+    Explain(Query),
+    /// How many match, between `skip` and `limit` of the query.
+    Count(Query),
+    /// How many there are, without looking at each.
+    EstimatedCount,
+    /// The different values of a field.
+    Distinct {
+        /// Its path.
+        field: String,
+        /// Of which documents.
+        query: Query,
+    },
+    /// Changes, replaces, removes, adds.
+    Write(Write),
+    /// Several writes.
+    Bulk {
+        /// The writes; an insertion has its document's `_id` first.
+        writes: Vec<Write>,
+        /// Whether the first failure ends it.
+        ordered: bool,
+    },
+    /// Finds one and changes it.
+    FindAndModify {
+        /// What to do with it.
+        write: Write,
+        /// Which of the two to give.
+        returned: ReturnDocument,
+        /// Of it, these fields.
+        projection: Option<Document>,
+    },
+    /// Reads one document by its `_id`, and writes what the function makes of it: atomically.
+    Modify {
+        /// The `_id`.
+        id: Bson,
+        /// Gives the new document, or none to remove it. May be called more than once.
+        change: Change,
+    },
+    /// Makes indexes.
+    CreateIndexes(Vec<IndexModel>),
+    /// The indexes that are there.
+    ListIndexes,
+    /// Removes an index by its name; all but that of `_id` without one.
+    DropIndex(Option<String>),
+    /// Removes the collection.
+    Drop,
+}
+
+/// Which documents, in which order, and what of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Query {
+    pub(crate) filter: Document,
+    pub(crate) sort: Option<Document>,
+    pub(crate) skip: u64,
+    /// At most so many; 0 is no limit.
+    pub(crate) limit: u64,
+    pub(crate) projection: Option<Document>,
+    pub(crate) hint: Option<Hint>,
+    /// How many come at once from a server.
+    pub(crate) batch_size: Option<u32>,
+    /// How long the server may take.
+    pub(crate) max_time: Option<std::time::Duration>,
+    /// An option that only a server knows, by its name.
+    pub(crate) foreign: Option<&'static str>,
+}
+
+/// One write.
+#[derive(Debug, Clone)]
+pub(crate) enum Write {
+    /// Adds a document.
+    Insert(RawDocumentBuf),
+    /// Changes documents.
+    Update {
+        /// Which.
+        target: Target,
+        /// How.
+        update: UpdateModifications,
+        /// What `$[name]` means.
+        array_filters: Vec<Document>,
+        /// Whether all that match are changed, not the first alone.
+        many: bool,
+        /// Whether one is made if none matches.
+        upsert: bool,
+    },
+    /// Puts a document in another's place.
+    Replace {
+        /// Which.
+        target: Target,
+        /// The new one, without an `_id` or with the same.
+        replacement: RawDocumentBuf,
+        /// Whether it is added if none matches.
+        upsert: bool,
+    },
+    /// Removes documents.
+    Delete {
+        /// Which.
+        target: Target,
+        /// Whether all that match are removed, not the first alone.
+        many: bool,
+    },
+}
+
+/// What a write is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Target {
+    pub(crate) filter: Document,
+    /// Which comes first, where one is meant.
+    pub(crate) sort: Option<Document>,
+    pub(crate) hint: Option<Hint>,
+    /// An option that only a server knows, by its name.
+    pub(crate) foreign: Option<&'static str>,
+}
+
+/// What becomes of a document.
+#[derive(Clone)]
+pub(crate) struct Change(pub(crate) Arc<ChangeFn>);
+
+type ChangeFn = dyn Fn(Option<RawDocumentBuf>) -> Result<Option<RawDocumentBuf>> + Send + Sync;
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Change")
+    }
+}
+
+impl Operation {
+    /// Whether it changes nothing.
+    pub(crate) fn is_read(&self) -> bool {
+        match self.verb {
+            Verb::Find(_)
+            | Verb::Explain(_)
+            | Verb::Count(_)
+            | Verb::EstimatedCount
+            | Verb::Distinct { .. }
+            | Verb::ListIndexes => true,
+            Verb::Insert { .. }
+            | Verb::Write(_)
+            | Verb::Bulk { .. }
+            | Verb::FindAndModify { .. }
+            | Verb::Modify { .. }
+            | Verb::CreateIndexes(_)
+            | Verb::DropIndex(_)
+            | Verb::Drop => false,
+        }
+    }
+}
+
+/// How many documents of an operation people are shown.
+const SHOWN: usize = 10;
+
+impl Operation {
+    /// What it is, as a document for people: its collection, and what it was given.
+    pub(crate) fn described(&self) -> Document {
+        let mut shown = doc! { "collection": &*self.collection };
+        match &self.verb {
+            Verb::Insert { documents, single: true, .. } => {
+                shown.extend(documents.iter().map(|document| ("document".to_owned(), readable(document))));
+            }
+            Verb::Insert { documents, .. } => {
+                let first: Vec<Bson> = documents.iter().take(SHOWN).map(readable).collect();
+                shown.insert("documents", first);
+                if documents.len() > SHOWN {
+                    shown.insert("of", documents.len() as i64);
+                }
+            }
+            Verb::Find(query) | Verb::Explain(query) | Verb::Count(query) => query.describe(&mut shown),
+            Verb::Distinct { field, query } => {
+                shown.insert("field", field);
+                query.describe(&mut shown);
+            }
+            Verb::Write(write) | Verb::FindAndModify { write, .. } => shown.extend(write.described()),
+            Verb::Bulk { writes, .. } => {
+                let first: Vec<Document> = writes.iter().take(SHOWN).map(Write::described).collect();
+                shown.insert("writes", first);
+                if writes.len() > SHOWN {
+                    shown.insert("of", writes.len() as i64);
+                }
+            }
+            Verb::Modify { id, .. } => {
+                shown.insert("_id", id);
+            }
+            Verb::CreateIndexes(models) => {
+                let keys: Vec<Document> = models.iter().map(|model| model.keys.clone()).collect();
+                shown.insert("indexes", keys);
+            }
+            Verb::DropIndex(name) => {
+                shown.insert("index", name.as_deref().unwrap_or("*"));
+            }
+            Verb::EstimatedCount | Verb::ListIndexes | Verb::Drop => (),
+        }
+        shown
+    }
+}
+
+fn readable(document: &RawDocumentBuf) -> Bson {
+    Document::try_from(document).unwrap_or_default().into()
+}
+
+impl Query {
+    fn describe(&self, shown: &mut Document) {
+        shown.insert("filter", &self.filter);
+        for (name, value) in [("sort", &self.sort), ("projection", &self.projection)] {
+            if let Some(value) = value {
+                shown.insert(name, value);
+            }
+        }
+        for (name, value) in [("skip", self.skip), ("limit", self.limit)] {
+            if value > 0 {
+                shown.insert(name, value as i64);
+            }
+        }
+    }
+}
+
+impl Write {
+    fn described(&self) -> Document {
+        match self {
+            Self::Insert(document) => doc! { "document": readable(document) },
+            Self::Update { target, update, .. } => {
+                let update = match update {
+                    UpdateModifications::Document(update) => Bson::Document(update.clone()),
+                    UpdateModifications::Pipeline(stages) => stages.clone().into(),
+                };
+                doc! { "filter": &target.filter, "update": update }
+            }
+            Self::Replace { target, replacement, .. } => {
+                doc! { "filter": &target.filter, "replacement": readable(replacement) }
+            }
+            Self::Delete { target, .. } => doc! { "filter": &target.filter },
+        }
+    }
+}
+
+/// What an operation gave.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The `_id`s of new documents.
+    Inserted(Vec<Bson>),
+    /// The documents found.
+    Documents(Vec<RawDocumentBuf>),
+    /// The documents found, a batch at a time: outside transactions alone.
+    Rows(Box<dyn Rows>),
+    /// The document found, changed, or removed.
+    Document(Option<RawDocumentBuf>),
+    /// How many.
+    Count(u64),
+    /// The different values.
+    Values(Vec<Bson>),
+    /// What writes did.
+    Wrote(Partial),
+    /// Indexes, or their names.
+    Indexes(Vec<IndexModel>),
+    /// It is done.
+    Done,
+}
+
+/// Documents on their way from a store.
+pub(crate) trait Rows: Send + fmt::Debug {
+    /// The next ones; none at the end. Not to be called again after an error.
+    fn next(&mut self) -> BoxFuture<'_, Result<Vec<RawDocumentBuf>>>;
+}

@@ -1,0 +1,141 @@
+//! Which collections and indexes there are: read once, kept by each thread of the store for its one connection, and read
+//! again when `meta.catalogue` has changed. Its value is drawn anew with every change, so that a change which was rolled
+//! back is never taken for the next one.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bson::Document;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::failure::Failure;
+use super::super::schema::set_meta;
+use crate::data::index::IndexSpec;
+use crate::hashing::FastMap;
+
+/// A collection.
+#[derive(Debug)]
+pub(super) struct Collection {
+    /// Its number in the tables.
+    pub(super) number: i64,
+    /// Its indexes, without the one of `_id`, in the order in which they were made.
+    pub(super) indexes: Vec<Index>,
+}
+
+/// An index.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// Its number in the tables.
+    pub(super) number: i64,
+    pub(super) spec: IndexSpec,
+    /// Some document has more than one entry.
+    pub(super) multikey: bool,
+}
+
+#[derive(Default)]
+struct Known {
+    version: i64,
+    collections: FastMap<String, Rc<Collection>>,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Known> = RefCell::default();
+}
+
+/// The collection of this name, if there is one.
+pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Rc<Collection>>, Failure> {
+    let version = version(connection)?;
+    let known = KNOWN.with_borrow_mut(|known| {
+        if known.version != version {
+            *known = Known { version, collections: FastMap::default() };
+        }
+        known.collections.get(name).cloned()
+    });
+    if known.is_some() {
+        return Ok(known);
+    }
+    let number: Option<i64> = connection
+        .prepare_cached("SELECT n FROM collections WHERE name = ?")?
+        .query_row([name], |row| row.get(0))
+        .optional()?;
+    let Some(number) = number else { return Ok(None) };
+    let collection = Rc::new(Collection { number, indexes: indexes(connection, name, number)? });
+    KNOWN.with_borrow_mut(|known| known.collections.insert(name.to_owned(), collection.clone()));
+    Ok(Some(collection))
+}
+
+/// The collection of this name, made if it isn't there.
+pub(super) fn make(connection: &Connection, name: &str) -> Result<Rc<Collection>, Failure> {
+    if let Some(found) = find(connection, name)? {
+        return Ok(found);
+    }
+    connection.prepare_cached("INSERT INTO collections (name) VALUES (?)")?.execute([name])?;
+    changed(connection)?;
+    find(connection, name)?.ok_or_else(|| Failure::Damaged(format!("the collection {name} can't be made")))
+}
+
+fn indexes(connection: &Connection, name: &str, collection: i64) -> Result<Vec<Index>, Failure> {
+    let mut statement =
+        connection.prepare_cached("SELECT n, model, multikey FROM indexes WHERE collection = ? ORDER BY n")?;
+    let mut rows = statement.query([collection])?;
+    let mut indexes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let model: Vec<u8> = row.get(1)?;
+        let damaged = |error: &dyn std::fmt::Display| Failure::Damaged(format!("an index of {name}: {error}"));
+        let model = Document::from_reader(model.as_slice()).map_err(|error| damaged(&error))?;
+        let spec = IndexSpec::stored(&model).map_err(|error| damaged(&error))?;
+        indexes.push(Index { number: row.get(0)?, spec, multikey: row.get(2)? });
+    }
+    Ok(indexes)
+}
+
+/// Adds an index; its number. Its entries are the caller's business.
+pub(super) fn add_index(connection: &Connection, collection: i64, spec: &IndexSpec) -> Result<i64, Failure> {
+    let model = spec.to_document().to_vec().map_err(|error| Failure::Damaged(error.to_string()))?;
+    connection.prepare_cached("INSERT INTO indexes (collection, name, model) VALUES (?, ?, ?)")?.execute(params![
+        collection,
+        spec.name(),
+        model
+    ])?;
+    let number = connection.last_insert_rowid();
+    changed(connection)?;
+    Ok(number)
+}
+
+/// From now on the index has documents with more than one entry.
+pub(super) fn set_multikey(connection: &Connection, index: i64) -> Result<(), Failure> {
+    connection.prepare_cached("UPDATE indexes SET multikey = 1 WHERE n = ?")?.execute([index])?;
+    changed(connection)
+}
+
+/// Removes an index with its entries.
+pub(super) fn remove_index(connection: &Connection, index: i64) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM entries WHERE idx = ?")?.execute([index])?;
+    connection.prepare_cached("DELETE FROM indexes WHERE n = ?")?.execute([index])?;
+    changed(connection)
+}
+
+/// Removes a collection; its documents and indexes are gone already.
+pub(super) fn remove(connection: &Connection, collection: i64) -> Result<(), Failure> {
+    connection.prepare_cached("DELETE FROM collections WHERE n = ?")?.execute([collection])?;
+    changed(connection)
+}
+
+fn version(connection: &Connection) -> Result<i64, Failure> {
+    let mut find = connection.prepare_cached("SELECT value FROM meta WHERE key = 'catalogue'")?;
+    Ok(find.query_row([], |row| row.get(0)).optional()?.unwrap_or_default())
+}
+
+fn changed(connection: &Connection) -> Result<(), Failure> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| Failure::Io(format!("no random bytes: {error}")))?;
+    set_meta(connection, "catalogue", i64::from_le_bytes(random))
+}
+
+/// The collections that have indexes.
+pub(super) fn names_with_indexes(connection: &Connection) -> Result<Vec<String>, Failure> {
+    let mut statement = connection
+        .prepare_cached("SELECT name FROM collections WHERE n IN (SELECT collection FROM indexes) ORDER BY n")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
+}
