@@ -16,13 +16,25 @@ use crate::store::BoxFuture;
 pub(crate) mod action;
 pub(crate) mod collection;
 pub(crate) mod cursor;
-// How filters and updates are understood where no server does it.
+// How documents are understood where no server does it.
+#[cfg(feature = "sqlite")]
+pub(crate) mod distinct;
 #[cfg(feature = "sqlite")]
 pub(crate) mod filter;
+#[cfg(feature = "sqlite")]
+pub(crate) mod index;
 pub(crate) mod models;
 pub(crate) mod operation;
+#[cfg(feature = "sqlite")]
+pub(crate) mod order;
+#[cfg(feature = "sqlite")]
+pub(crate) mod path;
+#[cfg(feature = "sqlite")]
+pub(crate) mod projection;
 pub(crate) mod results;
 pub(crate) mod shared;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sort;
 #[cfg(feature = "sqlite")]
 pub(crate) mod update;
 

@@ -91,13 +91,15 @@ fn find(
     read::find(connection, name, query, sink)
 }
 
-/// Removes documents whose time is over, of any collection, at most so many: `true` if there may be more.
-pub(super) fn expire(connection: &Connection, stamp: Stamp, most: usize) -> Result<bool, Fault> {
+/// Removes documents whose time is over, of any collection, at most so many: how many those were.
+pub(super) fn expire(connection: &Connection, stamp: Stamp, most: usize) -> Result<usize, Fault> {
+    let mut expired = 0;
     for name in catalogue::names_with_indexes(connection)? {
         let desk = Desk { connection, name: &name, moment: Moment::at(stamp) };
-        if indexes::expire(&desk, most)? > 0 {
-            return Ok(true);
+        expired += indexes::expire(&desk, most - expired)?;
+        if expired >= most {
+            break;
         }
     }
-    Ok(false)
+    Ok(expired)
 }

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::clock::Boot;
 use super::desk::Desk;
+use super::documents;
 use super::failure::{Failure, Fault};
 use super::schema::{meta, set_meta};
 use crate::store::{ExecutionId, Retention, Stamp};
@@ -32,7 +33,8 @@ impl Desk {
         let executions = self.purge_executions(before(retention.executions))?;
         let tombstones = self.purge_tombstones(before(retention.tombstones))?;
         let changes = self.purge_changes(before(retention.executions))?;
-        Ok([executions, tombstones, changes].contains(&(AT_ONCE as usize)))
+        let expired = documents::expire(&self.connection, wall, AT_ONCE as usize)?;
+        Ok([executions, tombstones, changes, expired].contains(&(AT_ONCE as usize)))
     }
 
     fn move_purge_clock(&self, wall: Stamp, now: &Boot, opened: &Boot) -> Result<Stamp, Failure> {

@@ -91,7 +91,9 @@ fn indexes(connection: &Connection, name: &str, collection: i64) -> Result<Vec<I
 
 /// Adds an index; its number. Its entries are the caller's business.
 pub(super) fn add_index(connection: &Connection, collection: i64, spec: &IndexSpec) -> Result<i64, Failure> {
-    let model = spec.to_document().to_vec().map_err(|error| Failure::Damaged(error.to_string()))?;
+    let damaged = |error: &dyn std::fmt::Display| Failure::Damaged(format!("an index can't be written: {error}"));
+    let model = spec.to_document().map_err(|error| damaged(&error))?;
+    let model = model.to_vec().map_err(|error| damaged(&error))?;
     connection.prepare_cached("INSERT INTO indexes (collection, name, model) VALUES (?, ?, ?)")?.execute(params![
         collection,
         spec.name(),

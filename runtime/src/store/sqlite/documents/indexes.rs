@@ -10,9 +10,10 @@ use super::catalogue::{self, Index};
 use super::entries;
 use super::read::Found;
 use super::write::Desk;
-use crate::data::index::IndexSpec;
-use crate::data::models::{IndexModel, IndexOptions};
+use crate::data::index::{self, IndexSpec};
+use crate::data::models::IndexModel;
 use crate::error::{Error, ErrorKind};
+use crate::hashing::FastSet;
 
 /// MongoDB's codes.
 const INDEX_NOT_FOUND: i32 = 27;
@@ -63,12 +64,8 @@ fn is_there(name: &str, indexes: &[Index], spec: &IndexSpec) -> Result<bool, Err
 /// All indexes, with that of `_id` first.
 pub(super) fn list(connection: &Connection, name: &str) -> Result<Vec<IndexModel>, Fault> {
     let Some(collection) = catalogue::find(connection, name)? else { return Ok(Vec::new()) };
-    let id = IndexModel::builder()
-        .keys(doc! { "_id": 1 })
-        .options(IndexOptions::builder().name("_id_".to_owned()).build())
-        .build();
     let own = collection.indexes.iter().map(|index| index.spec.to_model());
-    Ok(std::iter::once(id).chain(own).collect())
+    Ok(std::iter::once(index::of_id()).chain(own).collect())
 }
 
 /// Removes an index by its name, or all but that of `_id`.
@@ -118,10 +115,12 @@ pub(super) fn expire(desk: &Desk<'_>, most: usize) -> Result<usize, Fault> {
             over.push(found);
             Ok(if over.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
-        if !over.is_empty() {
+        if over.len() >= most {
             break;
         }
     }
+    let mut seen = FastSet::default();
+    over.retain(|found| seen.insert(found.number));
     for found in &over {
         desk.remove(found)?;
     }

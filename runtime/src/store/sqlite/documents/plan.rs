@@ -97,7 +97,7 @@ impl Index {
     fn serves(&self, filter: &Filter) -> bool {
         let partial = self.spec.partial().is_none_or(|partial| filter.implies(partial));
         // A sparse index has no entry of a document without its fields, and null means those too.
-        let sparse = !self.spec.is_sparse() || self.spec.keys().any(|(path, _)| filter.excludes_missing(path));
+        let sparse = !self.spec.is_sparse() || self.spec.keys().any(|(path, _)| filter.excludes_missing(&path));
         partial && sparse
     }
 }
@@ -119,9 +119,12 @@ impl Candidate {
         let mut fixed = 0;
         let mut single = true;
         let mut ranges = None;
-        for (path, direction) in index.spec.keys() {
+        for (place_in_index, (path, direction)) in index.spec.keys().enumerate() {
             // Two fields of one array need not be bounded by the same element of it.
-            let Some(bounds) = filter.bounds(path) else { break };
+            if place_in_index > 0 && index.multikey && index.spec.may_share_arrays() {
+                break;
+            }
+            let Some(bounds) = filter.bounds(&path, index.multikey) else { break };
             let points: Option<Vec<_>> = bounds.iter().map(Interval::point).collect();
             match points {
                 Some(points) if prefixes.len().saturating_mul(points.len()) <= MOST_RANGES => {

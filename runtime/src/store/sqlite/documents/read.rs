@@ -112,7 +112,7 @@ impl Search {
 
     fn look(&self, name: &str, candidate: Candidate<'_>) -> Result<Option<Found>, Fault> {
         let document = RawDocument::from_bytes(candidate.body).map_err(|error| damaged(name, error))?;
-        let Some(matched) = self.filter.matched(document)? else { return Ok(None) };
+        let Some(matched) = self.filter.matched(document) else { return Ok(None) };
         Ok(Some(Found { number: candidate.number, body: document.to_owned(), matched }))
     }
 }
@@ -303,7 +303,8 @@ pub(super) fn count(connection: &Connection, name: &str, query: &Query) -> Resul
 pub(super) fn count_all(connection: &Connection, name: &str) -> Result<u64, Failure> {
     let Some(collection) = catalogue::find(connection, name)? else { return Ok(0) };
     let mut count = connection.prepare_cached("SELECT count(*) FROM documents WHERE collection = ?")?;
-    Ok(count.query_row([collection.number], |row| row.get(0))?)
+    let count: i64 = count.query_row([collection.number], |row| row.get(0))?;
+    Ok(count.unsigned_abs())
 }
 
 pub(super) fn distinct(connection: &Connection, name: &str, field: &str, query: &Query) -> Result<Vec<Bson>, Fault> {

@@ -30,6 +30,7 @@ enum Kind {
     Insert = 1,
     Update = 2,
     Delete = 3,
+    Drop = 4,
 }
 
 /// A collection that is written to.
@@ -84,7 +85,7 @@ impl Desk<'_> {
         let collection = self.collection()?;
         let id = checked_id(document)?;
         check_size(self.name, &id, document.as_bytes().len())?;
-        let key = order::key(&id);
+        let key = order::key_of(&id)?;
         let new = Entries::of(&collection, document)?;
         entries::check_id(self.connection, self.name, &collection, &key, &id)?;
         new.check(self.connection, self.name, &collection, None, document)?;
@@ -175,7 +176,7 @@ impl Desk<'_> {
             .execute(params![body.as_bytes(), found.number])?;
         new.replace(&old, self.connection, &collection, found.number)?;
         let (before, after) = (Some(found.body.as_bytes()), Some(body.as_bytes()));
-        self.log(Kind::Update, &collection, &order::key(&id), before, after)?;
+        self.log(Kind::Update, &collection, &order::key_of(&id)?, before, after)?;
         Ok(Some(body))
     }
 
@@ -212,8 +213,14 @@ impl Desk<'_> {
         Entries::of(&collection, &found.body)?.remove(self.connection, &collection, found.number)?;
         self.connection.prepare_cached("DELETE FROM documents WHERE n = ?")?.execute([found.number])?;
         let id = id_of(&found.body).unwrap_or(Bson::Null);
-        self.log(Kind::Delete, &collection, &order::key(&id), Some(found.body.as_bytes()), None)?;
+        self.log(Kind::Delete, &collection, &order::key_of(&id)?, Some(found.body.as_bytes()), None)?;
         Ok(())
+    }
+
+    /// Removes all documents of a collection that is dropped.
+    pub(super) fn remove_all(&self, collection: &Collection) -> Result<(), Fault> {
+        self.connection.prepare_cached("DELETE FROM documents WHERE collection = ?")?.execute([collection.number])?;
+        Ok(self.log(Kind::Drop, collection, &[], None, None)?)
     }
 
     /// Several writes. The first failure ends it if `ordered`; each stands whole or not at all.

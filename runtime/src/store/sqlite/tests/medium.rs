@@ -6,8 +6,9 @@ use std::time::Instant;
 use bson::doc;
 
 use super::*;
-use crate::data::Operation;
-use crate::store::conformance::case::{Case, Ledger, call, eventually, id, insert, outcome, step, succeeded};
+use crate::store::conformance::case::{
+    Case, Ledger, all, call, eventually, find, id, insert, outcome, step, succeeded,
+};
 use crate::store::{Submission, TransactionBody, Value, Verdict, Write};
 
 const LIMIT: Duration = Duration::from_millis(1500);
@@ -175,8 +176,7 @@ async fn a_body_is_made_anew_when_its_group_fails() {
     eventually("it is tried again", || async { Ok(runs.load(Ordering::Relaxed) > 2) }).await.unwrap();
     shop.disk(false);
     assert_eq!(ledger.told(1).await[0].1.map(|done| done.seq), Ok(Some(0)));
-    let found = Operation::Find { collection: "stock".into(), filter: doc! {} };
-    let Reply::All(found) = shop.store.data(found).await.unwrap() else { panic!("not documents") };
+    let found = all(shop.store.data(find("stock", doc! {})).await.unwrap()).await.unwrap();
     assert_eq!(found.len(), 20, "its writes are there once");
     let logged: i64 = stranger(&shop.directory.path().join("shop.db"))
         .query_row("SELECT count(*) FROM changes", [], |row| row.get(0))

@@ -3,7 +3,7 @@
 use bson::{Document, doc};
 
 use super::*;
-use crate::store::conformance::case::{insert, outcome};
+use crate::store::conformance::case::{insert, outcome, remove, update};
 use crate::store::{Stamp, TransactionBody, Value, Verdict, Write};
 
 /// A row of the change log.
@@ -23,12 +23,8 @@ async fn each_write_of_a_document_is_in_the_change_log_once() {
     let path = directory.path().join("shop.db");
     let store = SqliteStore::open(SqliteOptions::file(&path)).await.unwrap();
     let case = case_on(store.clone()).await;
-    let update = |n: i32| Operation::UpdateOne {
-        collection: "orders".into(),
-        filter: doc! { "_id": 1 },
-        update: doc! { "$set": { "n": n } },
-    };
-    let delete = || Operation::DeleteOne { collection: "orders".into(), filter: doc! { "_id": 1 } };
+    let update = |n: i32| update("orders", doc! { "_id": 1 }, doc! { "$set": { "n": n } });
+    let delete = || remove("orders", doc! { "_id": 1 });
     store.data(insert("orders", doc! { "_id": 1, "n": 1 }).unwrap()).await.unwrap();
     store.data(update(2)).await.unwrap();
     // What changes nothing leaves nothing.
@@ -77,7 +73,11 @@ async fn nothing_walks_through_a_table_that_grows() {
         "SELECT 1 FROM rows WHERE execution = 'a' AND message = 'm'",
         "SELECT seq FROM rows WHERE execution = 'a' ORDER BY seq DESC LIMIT 1",
         "DELETE FROM attempts WHERE execution = 'a'",
-        "SELECT key FROM documents WHERE collection = 'c' ORDER BY key",
+        "SELECT n, body FROM documents WHERE collection = 1 ORDER BY key",
+        "SELECT n, body FROM documents WHERE collection = 1 AND key = x'00'",
+        "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+         WHERE e.idx = 1 AND e.entry >= x'00' AND e.entry < x'01' ORDER BY e.entry DESC, e.document DESC",
+        "SELECT 1 FROM entries WHERE idx = 1 AND entry = x'00' AND document IS NOT 1 LIMIT 1",
         "DELETE FROM changes WHERE n IN (SELECT n FROM changes WHERE n < (SELECT max(n) FROM changes) \
          ORDER BY n LIMIT 200) AND stamp < 1",
     ] {

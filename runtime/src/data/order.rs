@@ -5,75 +5,163 @@
 
 use std::cmp::Ordering;
 
-use bson::{Bson, Document};
+use bson::{Bson, RawBson, RawBsonRef, RawDocument};
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Values nested deeper have no order among themselves: such documents are refused before they are stored.
+const DEEPEST: usize = 200;
 
 /// The bytes of a value.
-pub(crate) fn key(value: &Bson) -> Vec<u8> {
-    let mut key = vec![rank(value)];
-    put(value, &mut key);
+pub(crate) fn key(value: RawBsonRef<'_>) -> Vec<u8> {
+    let mut key = Vec::with_capacity(16);
+    put_key(value, &mut key);
     key
 }
 
-/// The place of a type among the types.
-fn rank(value: &Bson) -> u8 {
-    match value {
-        Bson::MinKey => 1,
-        Bson::Undefined => 2,
-        Bson::Null => 5,
-        Bson::Double(_) | Bson::Int32(_) | Bson::Int64(_) | Bson::Decimal128(_) => 10,
-        Bson::String(_) | Bson::Symbol(_) => 15,
-        Bson::Document(_) => 20,
-        Bson::Array(_) => 25,
-        Bson::Binary(_) => 30,
-        Bson::ObjectId(_) => 35,
-        Bson::Boolean(_) => 40,
-        Bson::DateTime(_) => 45,
-        Bson::Timestamp(_) => 47,
-        Bson::RegularExpression(_) => 50,
-        Bson::DbPointer(_) => 55,
-        Bson::JavaScriptCode(_) => 60,
-        Bson::JavaScriptCodeWithScope(_) => 65,
-        Bson::MaxKey => 127,
+/// Adds the bytes of a value behind what is there.
+pub(crate) fn put_key(value: RawBsonRef<'_>, key: &mut Vec<u8>) {
+    put_ranked(value, key, 0);
+}
+
+/// The bytes of a value that stands by itself.
+pub(crate) fn key_of(value: &Bson) -> Result<Vec<u8>> {
+    Ok(key(raw(value)?.as_raw_bson_ref()))
+}
+
+/// A value as it is compared with those of stored documents.
+pub(crate) fn raw(value: &Bson) -> Result<RawBson> {
+    RawBson::try_from(value.clone())
+        .map_err(|error| Error::of(ErrorKind::Invalid, format!("{value} is no value of a document: {error}")))
+}
+
+/// How two values compare, in MongoDB's order over all types.
+pub(crate) fn compare(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> Ordering {
+    match (left, right) {
+        (RawBsonRef::Int32(left), RawBsonRef::Int32(right)) => left.cmp(&right),
+        (RawBsonRef::Int64(left), RawBsonRef::Int64(right)) => left.cmp(&right),
+        (RawBsonRef::Int32(left), RawBsonRef::Int64(right)) => i64::from(left).cmp(&right),
+        (RawBsonRef::Int64(left), RawBsonRef::Int32(right)) => left.cmp(&i64::from(right)),
+        (RawBsonRef::String(left), RawBsonRef::String(right)) => left.cmp(right),
+        (RawBsonRef::ObjectId(left), RawBsonRef::ObjectId(right)) => left.cmp(&right),
+        (RawBsonRef::DateTime(left), RawBsonRef::DateTime(right)) => left.cmp(&right),
+        (RawBsonRef::Boolean(left), RawBsonRef::Boolean(right)) => left.cmp(&right),
+        _ => match rank(left).cmp(&rank(right)) {
+            Ordering::Equal => key(left).cmp(&key(right)),
+            other => other,
+        },
     }
 }
 
-fn put(value: &Bson, key: &mut Vec<u8>) {
+/// The place of regular expressions among the types.
+pub(crate) const REGULAR: u8 = 50;
+
+/// The place of a type among the types; equal for types whose values compare with each other.
+pub(crate) fn rank(value: RawBsonRef<'_>) -> u8 {
     match value {
-        Bson::MinKey | Bson::MaxKey | Bson::Null | Bson::Undefined => (),
-        Bson::Int32(number) => put_integer(i64::from(*number), key),
-        Bson::Int64(number) => put_integer(*number, key),
-        Bson::Double(number) => put_double(*number, key),
-        Bson::Decimal128(number) => put_decimal(&number.to_string(), key),
-        Bson::String(text) | Bson::Symbol(text) | Bson::JavaScriptCode(text) => put_text(text, key),
-        Bson::Document(document) => put_document(document, key),
-        Bson::Array(elements) => {
-            for element in elements {
-                key.push(rank(element));
-                put(element, key);
+        RawBsonRef::MinKey => 1,
+        RawBsonRef::Undefined => 2,
+        RawBsonRef::Null => 5,
+        RawBsonRef::Double(_) | RawBsonRef::Int32(_) | RawBsonRef::Int64(_) | RawBsonRef::Decimal128(_) => 10,
+        RawBsonRef::String(_) | RawBsonRef::Symbol(_) => 15,
+        RawBsonRef::Document(_) => 20,
+        RawBsonRef::Array(_) => 25,
+        RawBsonRef::Binary(_) => 30,
+        RawBsonRef::ObjectId(_) => 35,
+        RawBsonRef::Boolean(_) => 40,
+        RawBsonRef::DateTime(_) => 45,
+        RawBsonRef::Timestamp(_) => 47,
+        RawBsonRef::RegularExpression(_) => REGULAR,
+        RawBsonRef::DbPointer(_) => 55,
+        RawBsonRef::JavaScriptCode(_) => 60,
+        RawBsonRef::JavaScriptCodeWithScope(_) => 65,
+        RawBsonRef::MaxKey => 127,
+    }
+}
+
+fn put_ranked(value: RawBsonRef<'_>, key: &mut Vec<u8>, depth: usize) {
+    key.push(rank(value));
+    match value {
+        RawBsonRef::MinKey | RawBsonRef::MaxKey | RawBsonRef::Null | RawBsonRef::Undefined => (),
+        RawBsonRef::Int32(number) => put_integer(i64::from(number), key),
+        RawBsonRef::Int64(number) => put_integer(number, key),
+        RawBsonRef::Double(number) => put_double(number, key),
+        RawBsonRef::Decimal128(number) => put_decimal(&number.to_string(), key),
+        RawBsonRef::String(text) | RawBsonRef::Symbol(text) | RawBsonRef::JavaScriptCode(text) => put_text(text, key),
+        RawBsonRef::Document(document) => put_document(document, key, depth),
+        RawBsonRef::Array(elements) => {
+            if depth < DEEPEST {
+                for element in elements.into_iter().filter_map(std::result::Result::ok) {
+                    put_ranked(element, key, depth + 1);
+                }
             }
             key.push(0);
         }
-        Bson::Binary(binary) => {
+        RawBsonRef::Binary(binary) => {
             key.extend((binary.bytes.len() as u32).to_be_bytes());
             key.push(binary.subtype.into());
-            key.extend(&binary.bytes);
+            key.extend(binary.bytes);
         }
-        Bson::ObjectId(id) => key.extend(id.bytes()),
-        Bson::Boolean(value) => key.push(u8::from(*value)),
-        Bson::DateTime(time) => key.extend((time.timestamp_millis() as u64 ^ (1 << 63)).to_be_bytes()),
-        Bson::Timestamp(time) => {
+        RawBsonRef::ObjectId(id) => key.extend(id.bytes()),
+        RawBsonRef::Boolean(value) => key.push(u8::from(value)),
+        RawBsonRef::DateTime(time) => key.extend((time.timestamp_millis() as u64 ^ (1 << 63)).to_be_bytes()),
+        RawBsonRef::Timestamp(time) => {
             key.extend(time.time.to_be_bytes());
             key.extend(time.increment.to_be_bytes());
         }
-        Bson::RegularExpression(regex) => {
+        RawBsonRef::RegularExpression(regex) => {
             put_text(regex.pattern.as_str(), key);
             put_text(regex.options.as_str(), key);
         }
         // Nothing but its text can be read of a pointer; it is deprecated.
-        Bson::DbPointer(pointer) => put_text(&format!("{pointer:?}"), key),
-        Bson::JavaScriptCodeWithScope(code) => {
-            put_text(&code.code, key);
-            put_document(&code.scope, key);
+        RawBsonRef::DbPointer(pointer) => put_text(&format!("{pointer:?}"), key),
+        RawBsonRef::JavaScriptCodeWithScope(code) => {
+            put_text(code.code, key);
+            put_document(code.scope, key, depth);
+        }
+    }
+}
+
+/// How a field is sorted, in an index or by `sort`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From the least.
+    Ascending,
+    /// From the greatest.
+    Descending,
+}
+
+impl Direction {
+    /// Adds a key's bytes so that they sort in this direction.
+    pub(crate) fn put(self, key: &[u8], whole: &mut Vec<u8>) {
+        match self {
+            Self::Ascending => whole.extend(key),
+            Self::Descending => whole.extend(key.iter().map(|byte| !byte)),
+        }
+    }
+
+    /// From the number that stands for it.
+    pub(crate) fn of(value: &Bson) -> Option<Self> {
+        let number = match value {
+            Bson::Int32(number) => f64::from(*number),
+            Bson::Int64(number) => *number as f64,
+            Bson::Double(number) => *number,
+            _ => return None,
+        };
+        if number > 0.0 {
+            Some(Self::Ascending)
+        } else if number < 0.0 {
+            Some(Self::Descending)
+        } else {
+            None
+        }
+    }
+
+    /// The number that stands for it.
+    pub(crate) fn number(self) -> i32 {
+        match self {
+            Self::Ascending => 1,
+            Self::Descending => -1,
         }
     }
 }
@@ -90,11 +178,13 @@ fn put_text(text: &str, key: &mut Vec<u8>) {
 }
 
 /// Field by field: the type, the name, the value. What ends first is less.
-fn put_document(document: &Document, key: &mut Vec<u8>) {
-    for (name, value) in document {
-        key.push(rank(value));
-        put_text(name, key);
-        put(value, key);
+fn put_document(document: &RawDocument, key: &mut Vec<u8>, depth: usize) {
+    if depth < DEEPEST {
+        for (name, value) in document.iter().filter_map(std::result::Result::ok) {
+            key.push(rank(value));
+            put_text(name.as_str(), key);
+            put_ranked(value, key, depth + 1);
+        }
     }
     key.push(0);
 }
@@ -138,6 +228,17 @@ fn put_decimal(text: &str, key: &mut Vec<u8>) {
     put_number(double, offset, key);
     key.push(1);
     put_text(&format!("{}{}E{}", if decimal.negative { "-" } else { "" }, decimal.digits, decimal.exponent), key);
+}
+
+/// A decimal number without its fraction, if it is a 64-bit integer.
+pub(crate) fn whole_decimal(text: &str) -> Option<i64> {
+    let decimal = Decimal::read(text)?;
+    let places = usize::try_from(-decimal.exponent).unwrap_or_default();
+    if places == 0 {
+        return decimal.integer();
+    }
+    let kept = decimal.digits.len().saturating_sub(places);
+    Decimal { digits: decimal.digits[..kept].to_owned(), exponent: 0, ..decimal }.integer()
 }
 
 /// A finite decimal number, in its one form: no zeros at either end of its digits.
@@ -259,7 +360,12 @@ mod tests {
             Bson::MaxKey,
         ];
         for pair in ascending.windows(2) {
-            assert!(key(&pair[0]) < key(&pair[1]), "{} should sort before {}", pair[0], pair[1]);
+            assert!(
+                key_of(&pair[0]).unwrap() < key_of(&pair[1]).unwrap(),
+                "{} should sort before {}",
+                pair[0],
+                pair[1]
+            );
         }
     }
 
@@ -275,10 +381,13 @@ mod tests {
             vec![decimal("0.1"), decimal("1E-1"), decimal("0.10")],
         ] {
             for value in &equal {
-                assert_eq!(key(value), key(&equal[0]), "{value}");
+                assert_eq!(key_of(value).unwrap(), key_of(&equal[0]).unwrap(), "{value}");
             }
         }
-        assert_ne!(key(&decimal("0.1")), key(&Bson::Double(0.1)));
-        assert_ne!(key(&Bson::Int64((1 << 53) + 1)), key(&Bson::Double(9_007_199_254_740_992.0)));
+        assert_ne!(key_of(&decimal("0.1")).unwrap(), key_of(&Bson::Double(0.1)).unwrap());
+        assert_ne!(
+            key_of(&Bson::Int64((1 << 53) + 1)).unwrap(),
+            key_of(&Bson::Double(9_007_199_254_740_992.0)).unwrap()
+        );
     }
 }

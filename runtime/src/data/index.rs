@@ -1,0 +1,334 @@
+//! What an index is, and the entries of a document in it.
+//!
+//! An entry is the keys of its fields' values one behind the other, each in its direction, so that entries sort as
+//! documents do. A field that means several values through an array gives several entries; at most one array may do so.
+
+use bson::{Bson, DateTime, Document, RawArray, RawBsonRef, RawDocument, doc};
+
+use super::filter::Filter;
+use super::models::{IndexModel, IndexOptions};
+use super::order;
+pub(crate) use super::order::Direction;
+use super::path::{AtEnd, Path, index as place_of};
+use crate::error::{Error, ErrorKind, Result};
+
+/// MongoDB's codes.
+const CANNOT_CREATE_INDEX: i32 = 67;
+const PARALLEL_ARRAYS: i32 = 171;
+const BAD_VALUE: i32 = 2;
+
+/// As many fields as MongoDB has in an index, and entries of a document here.
+const MOST_FIELDS: usize = 32;
+const MOST_ENTRIES: usize = 100_000;
+
+/// An index that was understood whole.
+#[derive(Debug, Clone)]
+pub(crate) struct IndexSpec {
+    model: IndexModel,
+    name: String,
+    keys: Vec<(Path, Direction)>,
+    partial: Option<Filter>,
+}
+
+impl PartialEq for IndexSpec {
+    fn eq(&self, other: &Self) -> bool {
+        self.options() == other.options() && self.has_keys_of(other)
+    }
+}
+
+fn wrong(message: String) -> Error {
+    Error::of(ErrorKind::Invalid, message).with_code(CANNOT_CREATE_INDEX).into_terminal()
+}
+
+impl IndexSpec {
+    /// Reads a model.
+    pub(crate) fn parse(model: &IndexModel) -> Result<Self> {
+        if model.keys.is_empty() || model.keys.len() > MOST_FIELDS {
+            return Err(wrong(format!("an index needs 1 to {MOST_FIELDS} fields")));
+        }
+        let mut keys = Vec::with_capacity(model.keys.len());
+        for (path, value) in &model.keys {
+            keys.push((Path::new(path), direction(path, value)?));
+        }
+        let options = model.options.clone().unwrap_or_default();
+        let name = match &options.name {
+            Some(name) if name.is_empty() || name.len() > 255 => {
+                return Err(wrong("the name of an index has 1 to 255 bytes".into()));
+            }
+            Some(name) => name.clone(),
+            None if model.keys.len() == 1 && is_id(&model.keys) => "_id_".into(),
+            None => default_name(&keys),
+        };
+        let partial = options.partial_filter_expression.as_ref().map(Filter::parse).transpose()?;
+        if partial.is_some() && options.sparse == Some(true) {
+            return Err(wrong(format!("the index {name} can't be both sparse and partial: use partial")));
+        }
+        if options.expire_after.is_some() && keys.len() > 1 {
+            return Err(wrong(format!(
+                "the index {name} has a time after which documents expire, and so exactly one field"
+            )));
+        }
+        let options = IndexOptions { name: Some(name.clone()), ..options };
+        let model = IndexModel { keys: model.keys.clone(), options: Some(options) };
+        Ok(Self { model, name, keys, partial })
+    }
+
+    /// Reads what [`Self::to_document`] wrote.
+    pub(crate) fn stored(document: &Document) -> Result<Self> {
+        Self::parse(&bson::deserialize_from_document(document.clone())?)
+    }
+
+    /// For storage.
+    pub(crate) fn to_document(&self) -> Result<Document> {
+        Ok(bson::serialize_to_document(&self.model)?)
+    }
+
+    pub(crate) fn to_model(&self) -> IndexModel {
+        self.model.clone()
+    }
+
+    fn options(&self) -> IndexOptions {
+        let options = self.model.options.clone().unwrap_or_default();
+        // Not said and said to be false is the same.
+        let unless_false = |option: Option<bool>| option.filter(|option| *option);
+        IndexOptions { unique: unless_false(options.unique), sparse: unless_false(options.sparse), ..options }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (String, Direction)> {
+        self.keys.iter().map(|(path, direction)| (path.text(), *direction))
+    }
+
+    /// Whether two of its fields may lie in one array: then bounds on both may mean two elements of it.
+    pub(crate) fn may_share_arrays(&self) -> bool {
+        let first = |path: &Path| path.parts().first().cloned();
+        self.keys
+            .iter()
+            .enumerate()
+            .any(|(place, (path, _))| self.keys[..place].iter().any(|(other, _)| first(other) == first(path)))
+    }
+
+    /// Whether it is the index of `_id`, which every collection has.
+    pub(crate) fn is_of_id(&self) -> bool {
+        is_id(&self.model.keys)
+    }
+
+    pub(crate) fn has_keys_of(&self, other: &Self) -> bool {
+        self.keys == other.keys
+    }
+
+    /// Whether it has the other's fields, and documents.
+    pub(crate) fn is_same_set(&self, other: &Self) -> bool {
+        let partial = |spec: &Self| spec.options().partial_filter_expression;
+        self.keys == other.keys && partial(self) == partial(other)
+    }
+
+    pub(crate) fn is_unique(&self) -> bool {
+        self.options().unique.unwrap_or_default()
+    }
+
+    pub(crate) fn is_sparse(&self) -> bool {
+        self.options().sparse.unwrap_or_default()
+    }
+
+    /// What documents in it match.
+    pub(crate) fn partial(&self) -> Option<&Filter> {
+        self.partial.as_ref()
+    }
+
+    /// Documents with a time before this one are over, if any ever are.
+    pub(crate) fn expired_before(&self, now: DateTime) -> Option<DateTime> {
+        let after = self.options().expire_after?;
+        let millis = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
+        Some(DateTime::from_millis(now.timestamp_millis().saturating_sub(millis)))
+    }
+
+    /// The document's values, for people.
+    pub(crate) fn shown(&self, document: &RawDocument) -> String {
+        let one = |(path, _): &(Path, Direction)| {
+            let mut value = Bson::Null;
+            path.any(document, AtEnd::Array, &mut |reached| {
+                if let Some(found) = reached.value.and_then(|found| Bson::try_from(found).ok()) {
+                    value = found;
+                }
+                true
+            });
+            format!("{}: {value}", path.text())
+        };
+        self.keys.iter().map(one).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The entries of a document: none if it isn't in the index, each once.
+    pub(crate) fn entries(&self, document: &RawDocument) -> Result<Vec<Vec<u8>>> {
+        if self.partial.as_ref().is_some_and(|partial| !partial.matches(document)) {
+            return Ok(Vec::new());
+        }
+        if self.is_sparse() && !self.keys.iter().any(|(path, _)| is_there(path, document)) {
+            return Ok(Vec::new());
+        }
+        let fields =
+            self.keys.iter().map(|(path, _)| Field::At { value: Value::Document(document), rest: path.parts() });
+        let mut entries = Vec::new();
+        self.expand(fields.collect(), &mut entries)?;
+        entries.sort();
+        entries.dedup();
+        Ok(entries)
+    }
+
+    /// Goes on with each field until all have a value; an array that some of them meet gives a set for each element.
+    fn expand(&self, mut fields: Vec<Field<'_>>, entries: &mut Vec<Vec<u8>>) -> Result<()> {
+        for field in &mut fields {
+            field.advance();
+        }
+        let arrays: Vec<&RawArray> = fields.iter().filter_map(Field::array).collect();
+        let Some(first) = arrays.first() else {
+            if entries.len() >= MOST_ENTRIES {
+                let message = format!("a document has more than {MOST_ENTRIES} entries in the index {}", self.name);
+                return Err(Error::of(ErrorKind::Invalid, message).with_code(BAD_VALUE).into_terminal());
+            }
+            let mut entry = Vec::with_capacity(16 * fields.len());
+            for (field, (_, direction)) in fields.iter().zip(&self.keys) {
+                direction.put(&field.key(), &mut entry);
+            }
+            entries.push(entry);
+            return Ok(());
+        };
+        if arrays.iter().any(|array| !std::ptr::eq(array.as_bytes(), first.as_bytes())) {
+            let message = format!("a document has two arrays in the index {}: one can be indexed", self.name);
+            return Err(Error::of(ErrorKind::Invalid, message).with_code(PARALLEL_ARRAYS).into_terminal());
+        }
+        let mut elements = first.into_iter().filter_map(std::result::Result::ok).peekable();
+        if elements.peek().is_none() {
+            return self.expand(fields.into_iter().map(Field::without_elements).collect(), entries);
+        }
+        for element in elements {
+            self.expand(fields.iter().map(|field| field.in_element(element)).collect(), entries)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_there(path: &Path, document: &RawDocument) -> bool {
+    path.any(document, AtEnd::Array, &mut |reached| reached.value.is_some())
+}
+
+/// Where the way to a field's value has come to.
+#[derive(Clone, Copy)]
+enum Field<'d> {
+    At {
+        value: Value<'d>,
+        rest: &'d [Box<str>],
+    },
+    /// In an array; with what is left of the path in each element.
+    Array {
+        elements: &'d RawArray,
+        rest: &'d [Box<str>],
+    },
+    /// The value, or that there is none.
+    Done(Option<RawBsonRef<'d>>),
+}
+
+#[derive(Clone, Copy)]
+enum Value<'d> {
+    Document(&'d RawDocument),
+    Other(RawBsonRef<'d>),
+}
+
+impl<'d> Field<'d> {
+    fn advance(&mut self) {
+        while let Self::At { value, rest } = *self {
+            *self = match (value, rest.split_first()) {
+                (Value::Document(document), Some((first, rest))) => match document.get(&**first).ok().flatten() {
+                    Some(RawBsonRef::Document(inner)) => Self::At { value: Value::Document(inner), rest },
+                    Some(other) => Self::At { value: Value::Other(other), rest },
+                    None => Self::Done(None),
+                },
+                (Value::Document(document), None) => Self::Done(Some(RawBsonRef::Document(document))),
+                (Value::Other(RawBsonRef::Array(elements)), rest) => match rest
+                    .and_then(|(first, after)| place_of(first).map(|place| (elements.get(place).ok().flatten(), after)))
+                {
+                    // A number names an element, where there are no documents with such a field.
+                    Some((Some(RawBsonRef::Document(inner)), rest)) => Self::At { value: Value::Document(inner), rest },
+                    Some((Some(element), rest)) => Self::At { value: Value::Other(element), rest },
+                    Some((None, _)) => Self::Done(None),
+                    None => Self::Array { elements, rest: rest.map_or(&[], |_| self.rest()) },
+                },
+                (Value::Other(other), None) => Self::Done(Some(other)),
+                (Value::Other(_), Some(_)) => Self::Done(None),
+            };
+        }
+    }
+
+    fn rest(&self) -> &'d [Box<str>] {
+        match self {
+            Self::At { rest, .. } | Self::Array { rest, .. } => rest,
+            Self::Done(_) => &[],
+        }
+    }
+
+    fn array(&self) -> Option<&'d RawArray> {
+        match self {
+            Self::Array { elements, .. } => Some(elements),
+            Self::At { .. } | Self::Done(_) => None,
+        }
+    }
+
+    /// An empty array at the end stands before null, one on the way leads nowhere.
+    fn without_elements(self) -> Self {
+        match self {
+            Self::Array { rest: [], .. } => Self::Done(Some(RawBsonRef::Undefined)),
+            Self::Array { .. } => Self::Done(None),
+            other => other,
+        }
+    }
+
+    fn in_element(&self, element: RawBsonRef<'d>) -> Self {
+        match (*self, element) {
+            // An array in an array is a value.
+            (Self::Array { rest: [], .. }, element) => Self::Done(Some(element)),
+            (Self::Array { rest, .. }, RawBsonRef::Document(inner)) => Self::At { value: Value::Document(inner), rest },
+            (Self::Array { .. }, _) => Self::Done(None),
+            (other, _) => other,
+        }
+    }
+
+    fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Done(Some(value)) => order::key(*value),
+            Self::Done(None) | Self::At { .. } | Self::Array { .. } => order::key(RawBsonRef::Null),
+        }
+    }
+}
+
+fn is_id(keys: &Document) -> bool {
+    keys.len() == 1 && keys.get("_id").and_then(Direction::of) == Some(Direction::Ascending)
+}
+
+fn direction(path: &str, value: &Bson) -> Result<Direction> {
+    if path.is_empty() || path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
+        return Err(wrong(format!("an index can't be on {path:?}")));
+    }
+    if let Bson::String(kind) = value {
+        let message = format!("the embedded store doesn't offer {kind} indexes: MongoDB's own driver does, on MongoDB");
+        return Err(Error::of(ErrorKind::Unsupported, message).with_code(CANNOT_CREATE_INDEX).into_terminal());
+    }
+    if path.contains("$**") {
+        let message = "the embedded store doesn't offer wildcard indexes: MongoDB's own driver does, on MongoDB";
+        return Err(Error::of(ErrorKind::Unsupported, message).with_code(CANNOT_CREATE_INDEX).into_terminal());
+    }
+    Direction::of(value).ok_or_else(|| wrong(format!("the index on {path} needs 1 or -1, not {value}")))
+}
+
+fn default_name(keys: &[(Path, Direction)]) -> String {
+    let parts = keys.iter().map(|(path, direction)| format!("{}_{}", path.text(), direction.number()));
+    parts.collect::<Vec<_>>().join("_")
+}
+
+/// The model of the index that every collection has.
+pub(crate) fn of_id() -> IndexModel {
+    let options = IndexOptions { name: Some("_id_".into()), ..IndexOptions::default() };
+    IndexModel { keys: doc! { "_id": 1 }, options: Some(options) }
+}
