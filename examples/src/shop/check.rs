@@ -138,7 +138,7 @@ async fn stock(purchases: &[Purchase], problems: &mut Vec<String>) -> Result<()>
     if stock.as_ref() != Some(&wanted) {
         problems.push(format!("the stock is {stock:?}, and should be {wanted:?}"));
     }
-    let orders = collection::<Order>("orders").find(doc! {}).await?;
+    let orders = collection::<Order>("orders").find(doc! {}).await?.to_vec().await?;
     once_each("order", purchases, orders.iter().map(|order| order.id.as_str()), problems);
     let orders: BTreeMap<_, _> = orders.iter().map(|order| (order.id.as_str(), order)).collect();
     for purchase in purchases {

@@ -17,6 +17,7 @@ pub(crate) struct Operation {
     /// What to do.
     pub(crate) verb: Verb,
     /// Words for the server's logs; nothing on the embedded store.
+    #[allow(dead_code, reason = "the embedded store has no use for it")]
     pub(crate) comment: Option<Bson>,
 }
 
