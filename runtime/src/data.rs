@@ -20,6 +20,8 @@ pub(crate) mod cursor;
 #[cfg(feature = "sqlite")]
 pub(crate) mod distinct;
 #[cfg(feature = "sqlite")]
+pub(crate) mod expression;
+#[cfg(feature = "sqlite")]
 pub(crate) mod filter;
 #[cfg(feature = "sqlite")]
 pub(crate) mod index;

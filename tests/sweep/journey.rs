@@ -132,7 +132,9 @@ async fn bookings(running: &Running) -> Vec<i64> {
     struct Account {
         bookings: i64,
     }
-    let found = running.scope(async { outlast::collection::<Account>("accounts").find(bson::doc! {}).await?.to_vec().await }).await;
+    let found = running
+        .scope(async { outlast::collection::<Account>("accounts").find(bson::doc! {}).await?.to_vec().await })
+        .await;
     found.unwrap().into_iter().map(|account| account.bookings).collect()
 }
 

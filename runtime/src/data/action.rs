@@ -26,6 +26,7 @@ pub(super) use write::{Insertion, Modification, Writes};
 pub(super) struct Core {
     collection: Result<Arc<str>>,
     comment: Option<Bson>,
+    bypass_validation: bool,
     call: DataCall,
 }
 
@@ -45,7 +46,7 @@ impl Core {
             bytes.extend(identity());
             bytes
         });
-        Self { collection, comment: None, call }
+        Self { collection, comment: None, bypass_validation: false, call }
     }
 
     /// The operation behind the action. Once.
@@ -55,7 +56,8 @@ impl Core {
         read: impl FnOnce(Reply) -> Result<T> + Send + 'static,
     ) -> engine::Operation<Result<T>> {
         let operation = verb.and_then(|verb| {
-            Ok(Operation { collection: self.collection.clone()?, verb, comment: self.comment.take() })
+            let (collection, bypass_validation) = (self.collection.clone()?, self.bypass_validation);
+            Ok(Operation { collection, verb, comment: self.comment.take(), bypass_validation })
         });
         self.call.run(operation, read)
     }
@@ -103,6 +105,12 @@ macro_rules! action {
             /// Words for the server's logs and profiler. The embedded store accepts them and has no use for them.
             pub fn comment(mut self, comment: impl Into<bson::Bson>) -> Self {
                 self.core.comment = Some(comment.into());
+                self
+            }
+
+            #[allow(dead_code, reason = "not every action writes documents")]
+            fn bypass(mut self, bypass: bool) -> Self {
+                self.core.bypass_validation = bypass;
                 self
             }
 

@@ -95,7 +95,7 @@ impl<T> Collection<T> {
 
     /// How many documents there are. On MongoDB from the collection's metadata, and perhaps not exact.
     pub fn estimated_document_count(&self) -> EstimatedCount {
-        EstimatedCount::new(self.reads(".estimated_document_count", Vec::new), ())
+        EstimatedCount::new(self.reads(".estimated_document_count", Vec::new), None)
     }
 
     /// The different values of a field in the documents that match; of an array its elements.

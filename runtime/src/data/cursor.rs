@@ -44,11 +44,14 @@ enum Item<T> {
     Whole(T),
 }
 
+/// Rows with the documents that they gave.
+type Next = (Box<dyn Rows>, Result<Vec<RawDocumentBuf>>);
+
 /// What is still to come: the rows travel with the future that asks for the next ones.
 enum More {
     Nothing,
     Rows(Box<dyn Rows>),
-    Asked(BoxFuture<'static, (Box<dyn Rows>, Result<Vec<RawDocumentBuf>>)>),
+    Asked(BoxFuture<'static, Next>),
 }
 
 impl<T> Unpin for Cursor<T> {}

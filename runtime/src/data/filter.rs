@@ -8,6 +8,7 @@
 
 use bson::{Bson, Document, RawDocument};
 
+use super::expression::Expression;
 use super::order;
 use super::path::{AtEnd, Path};
 use crate::error::{Error, ErrorKind, Result};
@@ -43,6 +44,8 @@ pub(crate) enum Clause {
     And(Vec<Clause>),
     Or(Vec<Clause>),
     Nor(Vec<Clause>),
+    /// `$expr`: an expression is true.
+    Expression(Expression),
 }
 
 /// How a document matched.
@@ -58,7 +61,12 @@ impl Filter {
     /// # Errors
     /// [`ErrorKind::Invalid`] for one that makes no sense, [`ErrorKind::Unsupported`] for an operator that isn't here.
     pub(crate) fn parse(filter: &Document) -> Result<Self> {
-        Ok(Self { all: parse::filter(filter)? })
+        Self::with_variables(filter, None)
+    }
+
+    /// Reads a filter that may use variables of `let`.
+    pub(crate) fn with_variables(filter: &Document, variables: Option<&Document>) -> Result<Self> {
+        Ok(Self { all: parse::filter(filter, variables.unwrap_or(&Document::new()))? })
     }
 
     /// Whether it means every document.
@@ -105,6 +113,10 @@ impl Clause {
             Self::And(clauses) => clauses.iter().all(|clause| clause.holds(document, matched)),
             Self::Or(clauses) => clauses.iter().any(|clause| clause.holds(document, matched)),
             Self::Nor(clauses) => !clauses.iter().any(|clause| clause.holds(document, &mut Matched::default())),
+            // An expression that fails on a document isn't true of it.
+            Self::Expression(expression) => {
+                Document::try_from(document).is_ok_and(|document| expression.truth(&document).unwrap_or_default())
+            }
         }
     }
 
@@ -123,7 +135,7 @@ impl Clause {
             }
             Self::And(clauses) => clauses.iter().try_for_each(|clause| clause.equalities(found)),
             Self::Or(clauses) if clauses.len() == 1 => clauses[0].equalities(found),
-            Self::Or(_) | Self::Nor(_) => Ok(()),
+            Self::Or(_) | Self::Nor(_) | Self::Expression(_) => Ok(()),
         }
     }
 }
@@ -136,9 +148,9 @@ impl Predicate {
             Self::All(all) => !all.is_empty() && all.iter().all(|one| one.holds(path, document, matched)),
             Self::Size(_) | Self::ElemMatch(_) => path.any(document, AtEnd::Array, &mut |reached| {
                 let within = self.in_array(reached.value);
-                if let Some(place) = within {
+                if let Some(within) = within {
                     // The array's own element, unless another array was gone through before.
-                    matched.array_index = reached.index.or(place);
+                    matched.array_index = reached.index.or(within.array_index);
                 }
                 within.is_some()
             }),

@@ -146,8 +146,13 @@ impl IndexSpec {
         Some(DateTime::from_millis(now.timestamp_millis().saturating_sub(millis)))
     }
 
-    /// The document's values, for people.
-    pub(crate) fn shown(&self, document: &RawDocument) -> String {
+    /// Its fields, each with its direction.
+    pub(crate) fn pattern(&self) -> Document {
+        self.model.keys.clone()
+    }
+
+    /// The document's values of its fields.
+    pub(crate) fn values(&self, document: &RawDocument) -> Document {
         let one = |(path, _): &(Path, Direction)| {
             let mut value = Bson::Null;
             path.any(document, AtEnd::Array, &mut |reached| {
@@ -156,9 +161,9 @@ impl IndexSpec {
                 }
                 true
             });
-            format!("{}: {value}", path.text())
+            (path.text(), value)
         };
-        self.keys.iter().map(one).collect::<Vec<_>>().join(", ")
+        self.keys.iter().map(one).collect()
     }
 
     /// The entries of a document: none if it isn't in the index, each once.

@@ -48,7 +48,7 @@ impl From<&str> for Hint {
 pub enum UpdateModifications {
     /// By update operators.
     Document(Document),
-    /// By an aggregation pipeline: on MongoDB alone.
+    /// By an aggregation pipeline. The embedded store has a few stages and expressions, and names the others.
     Pipeline(Vec<Document>),
 }
 
@@ -300,7 +300,7 @@ impl<T> WriteModel<T> {
         self
     }
 
-    fn target(&mut self) -> Option<&mut Target> {
+    pub(super) fn target(&mut self) -> Option<&mut Target> {
         match &mut self.write {
             ModelOf::Insert(_) => None,
             ModelOf::Update { target, .. } | ModelOf::Replace { target, .. } | ModelOf::Delete { target, .. } => {

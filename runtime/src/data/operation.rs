@@ -19,6 +19,9 @@ pub(crate) struct Operation {
     /// Words for the server's logs; nothing on the embedded store.
     #[allow(dead_code, reason = "the embedded store has no use for it")]
     pub(crate) comment: Option<Bson>,
+    /// Whether a server's rules for documents are passed over.
+    #[allow(dead_code, reason = "the embedded store has no such rules")]
+    pub(crate) bypass_validation: bool,
 }
 
 /// The operations.
@@ -40,7 +43,11 @@ pub(crate) enum Verb {
     /// How many match, between `skip` and `limit` of the query.
     Count(Query),
     /// How many there are, without looking at each.
-    EstimatedCount,
+    EstimatedCount {
+        /// How long the server may take.
+        #[allow(dead_code, reason = "a server's alone")]
+        max_time: Option<std::time::Duration>,
+    },
     /// The different values of a field.
     Distinct {
         /// Its path.
@@ -97,8 +104,10 @@ pub(crate) struct Query {
     pub(crate) batch_size: Option<u32>,
     /// How long the server may take.
     pub(crate) max_time: Option<std::time::Duration>,
-    /// An option that only a server knows, by its name.
-    pub(crate) foreign: Option<&'static str>,
+    /// Variables that expressions of the filter may use.
+    pub(crate) variables: Option<Document>,
+    /// Whether a server may sort on its disk.
+    pub(crate) allow_disk_use: Option<bool>,
 }
 
 /// One write.
@@ -144,8 +153,8 @@ pub(crate) struct Target {
     /// Which comes first, where one is meant.
     pub(crate) sort: Option<Document>,
     pub(crate) hint: Option<Hint>,
-    /// An option that only a server knows, by its name.
-    pub(crate) foreign: Option<&'static str>,
+    /// Variables that expressions of the filter and of the update may use.
+    pub(crate) variables: Option<Document>,
 }
 
 /// What becomes of a document.
@@ -167,7 +176,7 @@ impl Operation {
             Verb::Find(_)
             | Verb::Explain(_)
             | Verb::Count(_)
-            | Verb::EstimatedCount
+            | Verb::EstimatedCount { .. }
             | Verb::Distinct { .. }
             | Verb::ListIndexes => true,
             Verb::Insert { .. }
@@ -223,7 +232,7 @@ impl Operation {
             Verb::DropIndex(name) => {
                 shown.insert("index", name.as_deref().unwrap_or("*"));
             }
-            Verb::EstimatedCount | Verb::ListIndexes | Verb::Drop => (),
+            Verb::EstimatedCount { .. } | Verb::ListIndexes | Verb::Drop => (),
         }
         shown
     }

@@ -241,6 +241,11 @@ pub(crate) fn whole_decimal(text: &str) -> Option<i64> {
     Decimal { digits: decimal.digits[..kept].to_owned(), exponent: 0, ..decimal }.integer()
 }
 
+/// A decimal number, if it is a 64-bit integer.
+pub(crate) fn exact_integer(text: &str) -> Option<i64> {
+    Decimal::read(text)?.integer()
+}
+
 /// A finite decimal number, in its one form: no zeros at either end of its digits.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {

@@ -102,7 +102,6 @@ impl Projection {
             // There is nothing in it.
             (What::Inside(_), other) => (!self.keeps).then_some(other),
             (What::Slice { skip, count }, Bson::Array(elements)) => Some(sliced(elements, *skip, *count).into()),
-            (What::Slice { .. }, other) => Some(other),
             (What::First(wanted), Bson::Array(elements)) => {
                 let mut found = None;
                 for element in elements {
@@ -123,7 +122,7 @@ impl Projection {
                 };
                 Some(vec![elements.swap_remove(place)].into())
             }
-            (What::Matched, other) => Some(other),
+            (What::Slice { .. } | What::Matched, other) => Some(other),
         })
     }
 

@@ -140,10 +140,8 @@ where
             return Err(Error::of(ErrorKind::Panicked, format!("the closure of an update panicked: {words}")));
         }
         // What else stands in the document stays.
-        let mut document = match &before {
-            Some(before) => Document::try_from(before).map_err(not_a_document)?,
-            None => doc! { "_id": id.clone() },
-        };
+        let there = before.as_ref().map(Document::try_from).transpose().map_err(not_a_document)?;
+        let mut document = there.unwrap_or_else(|| doc! { "_id": id.clone() });
         document.insert("value", bson::serialize_to_bson(&value).map_err(not_a_document)?);
         RawDocumentBuf::try_from(&document).map(Some).map_err(not_a_document)
     }))

@@ -14,6 +14,7 @@ mod array;
 mod number;
 mod operator;
 mod parse;
+mod pipeline;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -37,6 +38,8 @@ enum Kind {
     Changes { changes: Vec<Change>, filters: Vec<parse::ArrayFilter> },
     /// Another document in its place.
     Replacement(Document),
+    /// One stage after the other.
+    Pipeline(Vec<pipeline::Stage>),
 }
 
 #[derive(Debug)]
@@ -78,6 +81,11 @@ impl Update {
         Ok(Self(Kind::Changes { changes, filters }))
     }
 
+    /// Reads an update by pipeline. `variables` are those of `let`.
+    pub(crate) fn pipeline(stages: &[Document], variables: &Document) -> Result<Self> {
+        Ok(Self(Kind::Pipeline(pipeline::stages(stages, variables)?)))
+    }
+
     /// An update that puts a document in another's place.
     pub(crate) fn replacement(document: &Document) -> Result<Self> {
         if let Some(operator) = document.keys().find(|key| key.starts_with('$')) {
@@ -110,6 +118,7 @@ impl Update {
                 }
                 *document = whole;
             }
+            Kind::Pipeline(stages) => stages.iter().try_for_each(|stage| stage.apply(document))?,
         }
         // By bytes: 1 and 1.0 are equal, and yet another `_id`.
         if id.is_some() && document.get("_id") != id.as_ref() {

@@ -20,6 +20,9 @@ pub(crate) struct DataFailure {
     /// What was done all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) partial: Option<Partial>,
+    /// What else the database says: of a unique key that is taken its fields and values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) details: Option<bson::Document>,
     /// The server's labels, such as `TransientTransactionError`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) labels: Vec<String>,
@@ -76,6 +79,11 @@ impl Error {
     /// Which of several writes failed; empty for an error of anything else.
     pub fn write_errors(&self) -> &[WriteError] {
         self.0.data.as_deref().map_or(&[], |data| &data.writes)
+    }
+
+    /// What else the database says: of a unique key that is taken `keyPattern` (its fields) and `keyValue` (their values).
+    pub fn details(&self) -> Option<&bson::Document> {
+        self.0.data.as_deref().and_then(|data| data.details.as_ref())
     }
 
     /// Whether the database gave the error this label, such as `TransientTransactionError`.

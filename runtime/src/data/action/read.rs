@@ -47,8 +47,8 @@ action! {
 action! {
     /// How many documents there are: see
     /// [`Collection::estimated_document_count`](crate::Collection::estimated_document_count).
-    pub struct EstimatedCount asks (), gives u64;
-    verb(_asked) Ok(Verb::EstimatedCount);
+    pub struct EstimatedCount asks Option<Duration>, gives u64;
+    verb(max_time) Ok(Verb::EstimatedCount { max_time });
     read(reply) count(reply);
 }
 
@@ -105,6 +105,16 @@ impl<T: DeserializeOwned + Send + 'static> Find<T> {
         self.with(|query| query.max_time = Some(max_time))
     }
 
+    /// Variables that `$expr` in the filter may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|query| query.variables = Some(variables))
+    }
+
+    /// Whether a server may sort on its disk. The embedded store sorts in memory.
+    pub fn allow_disk_use(self, allow: bool) -> Self {
+        self.with(|query| query.allow_disk_use = Some(allow))
+    }
+
     /// How the documents would be found, in place of them.
     ///
     /// On the embedded store a document with `stage` (`_id`, `index` or `scan`), the `index`, whether documents are
@@ -136,6 +146,11 @@ impl<T: DeserializeOwned + Send + 'static> FindOne<T> {
         self.with(|query| query.hint = Some(hint.into()))
     }
 
+    /// Variables that `$expr` in the filter may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|query| query.variables = Some(variables))
+    }
+
     /// How long a server may take.
     pub fn max_time(self, max_time: Duration) -> Self {
         self.with(|query| query.max_time = Some(max_time))
@@ -161,6 +176,13 @@ impl Count {
     /// How long a server may take.
     pub fn max_time(self, max_time: Duration) -> Self {
         self.with(|query| query.max_time = Some(max_time))
+    }
+}
+
+impl EstimatedCount {
+    /// How long a server may take.
+    pub fn max_time(self, max_time: Duration) -> Self {
+        self.with(|ask| *ask = Some(max_time))
     }
 }
 

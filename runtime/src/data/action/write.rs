@@ -138,6 +138,19 @@ fn one<T: DeserializeOwned>(reply: Reply) -> Result<Option<T>> {
     }
 }
 
+/// An option that a server with rules for documents knows.
+macro_rules! validation_option {
+    ($($name:ident $(<$type:ident>)?),+) => {
+        $(impl $(<$type: DeserializeOwned + Send + 'static>)? $name $(<$type>)? {
+            /// Whether a server's rules for the collection's documents are passed over. The embedded store has none.
+            pub fn bypass_document_validation(self, bypass: bool) -> Self {
+                self.bypass(bypass)
+            }
+        })+
+    };
+}
+validation_option!(InsertOne, InsertMany, Update, Replace, BulkWrite, FindOneAndUpdate<T>, FindOneAndReplace<T>);
+
 impl InsertMany {
     /// Whether the first document that can't be inserted ends it (the default), or the others are tried all the same.
     pub fn ordered(self, ordered: bool) -> Self {
@@ -146,6 +159,15 @@ impl InsertMany {
 }
 
 impl BulkWrite {
+    /// Variables that expressions in filters and pipelines may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|ask| {
+            for write in ask.writes.iter_mut().flatten() {
+                set_target(write, |target| target.variables = Some(variables.clone()));
+            }
+        })
+    }
+
     /// Whether the first write that fails ends it (the default), or the others are tried all the same.
     pub fn ordered(self, ordered: bool) -> Self {
         self.with(|ask| ask.ordered = ordered)
@@ -153,6 +175,11 @@ impl BulkWrite {
 }
 
 impl Update {
+    /// Variables that expressions in the filter and in a pipeline may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|write| set_target(write, |target| target.variables = Some(variables)))
+    }
+
     /// Whether a document is added if none matches: the filter's equalities, changed by the update.
     pub fn upsert(self, upsert: bool) -> Self {
         self.with(|write| set_upsert(write, upsert))
@@ -175,6 +202,15 @@ impl Update {
 }
 
 impl Replace {
+    /// Variables that `$expr` in the filter may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|write| {
+            if let Ok(write) = write {
+                set_target(write, |target| target.variables = Some(variables));
+            }
+        })
+    }
+
     /// Whether the document is added if none matches.
     pub fn upsert(self, upsert: bool) -> Self {
         self.with(|write| {
@@ -204,6 +240,11 @@ impl Replace {
 }
 
 impl Delete {
+    /// Variables that expressions in the filter may use, as `$$name`.
+    pub fn let_vars(self, variables: Document) -> Self {
+        self.with(|write| set_target(write, |target| target.variables = Some(variables)))
+    }
+
     /// The index to use. The embedded store chooses by itself.
     pub fn hint(self, hint: impl Into<Hint>) -> Self {
         self.with(|write| set_target(write, |target| target.hint = Some(hint.into())))
@@ -237,6 +278,15 @@ macro_rules! modification_options {
                 self.with(|ask| {
                     if let Some(target) = ask.target() {
                         target.sort = Some(sort);
+                    }
+                })
+            }
+
+            /// Variables that expressions in the filter and in a pipeline may use, as `$$name`.
+            pub fn let_vars(self, variables: Document) -> Self {
+                self.with(|ask| {
+                    if let Some(target) = ask.target() {
+                        target.variables = Some(variables);
                     }
                 })
             }

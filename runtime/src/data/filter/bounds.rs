@@ -91,7 +91,7 @@ impl Filter {
     pub(crate) fn excludes_missing(&self, path: &str) -> bool {
         self.all.iter().any(|clause| match clause {
             Clause::Field(own, predicate) => own.text() == path && predicate.excludes_missing(),
-            Clause::And(_) | Clause::Or(_) | Clause::Nor(_) => false,
+            Clause::And(_) | Clause::Or(_) | Clause::Nor(_) | Clause::Expression(_) => false,
         })
     }
 }
@@ -99,8 +99,8 @@ impl Filter {
 impl Clause {
     fn bounds(&self, path: &str, multikey: bool) -> Option<Vec<Interval>> {
         match self {
-            Self::Field(own, predicate) if !own.has_number() && own.text() == path => predicate.bounds(multikey),
-            Self::Field(..) | Self::Nor(_) => None,
+            Self::Field(own, predicate) if !own.has_number() && own.text() == path => predicate.bounds(),
+            Self::Field(..) | Self::Nor(_) | Self::Expression(_) => None,
             Self::And(all) => {
                 let mut own = all.iter().filter_map(|clause| clause.bounds(path, multikey));
                 if multikey { own.next() } else { own.reduce(|left, right| intersection(&left, &right)) }
@@ -127,7 +127,7 @@ impl Clause {
 }
 
 impl Predicate {
-    fn bounds(&self, multikey: bool) -> Option<Vec<Interval>> {
+    fn bounds(&self) -> Option<Vec<Interval>> {
         match self {
             Self::Equal(operand) => equal(operand),
             Self::Less(operand) => half(operand, |key| (lowest(key), Bound::Excluded(key.to_vec()))),
@@ -157,15 +157,13 @@ impl Predicate {
             Self::ElemMatch(element) => match &**element {
                 // One element fulfils all of it.
                 Element::Value(all) => {
-                    let bounded = all.iter().filter_map(|one| one.bounds(false));
+                    let bounded = all.iter().filter_map(Self::bounds);
                     bounded.reduce(|left, right| intersection(&left, &right))
                 }
                 Element::Document(_) => None,
             },
-            Self::All(all) => {
-                let mut bounded = all.iter().filter_map(|one| one.bounds(multikey));
-                bounded.next()
-            }
+            // Different elements may fulfil them: one is a bound.
+            Self::All(all) => all.iter().find_map(Self::bounds),
             Self::In(_) | Self::Exists | Self::Type(_) | Self::Remainder { .. } | Self::Size(_) | Self::Not(_) => None,
         }
     }
@@ -199,7 +197,7 @@ impl Predicate {
                 if !(self.is_exact() && wanted.is_exact()) {
                     return false;
                 }
-                match (self.bounds(true), wanted.bounds(true)) {
+                match (self.bounds(), wanted.bounds()) {
                     (Some(own), Some(wanted)) => {
                         own.iter().all(|interval| wanted.iter().any(|wanted| wanted.holds(interval)))
                     }

@@ -6,6 +6,7 @@ use super::predicate::{Element, Operand, Predicate, Values};
 use super::regular::Regular;
 use super::types::Types;
 use super::{Clause, invalid, unsupported};
+use crate::data::expression::Expression;
 use crate::data::path::Path;
 use crate::error::Result;
 
@@ -13,11 +14,11 @@ use crate::error::Result;
 const DEEPEST: usize = 100;
 
 /// Operators of MongoDB's that stand where a field would.
-const ELSEWHERE: &[&str] = &["$where", "$expr", "$text", "$jsonSchema", "$sampleRate", "$alwaysTrue", "$alwaysFalse"];
+const ELSEWHERE: &[&str] = &["$where", "$text", "$jsonSchema", "$sampleRate", "$alwaysTrue", "$alwaysFalse"];
 
-/// Reads a whole filter.
-pub(super) fn filter(filter: &Document) -> Result<Vec<Clause>> {
-    clauses(filter, 0)
+/// Reads a whole filter. `variables` are those of `let`.
+pub(super) fn filter(filter: &Document, variables: &Document) -> Result<Vec<Clause>> {
+    clauses(filter, variables, 0)
 }
 
 /// What an array filter or `$pull` asks of an element: a value's predicates under an empty path.
@@ -28,21 +29,22 @@ pub(crate) fn element(condition: &Bson) -> Result<Element> {
             let regular = Regular::new(regex.pattern.as_str(), regex.options.as_str())?;
             Ok(Element::Value(vec![Predicate::Regular(regular)]))
         }
-        Bson::Document(fields) => Ok(Element::Document(clauses(fields, 0)?)),
+        Bson::Document(fields) => Ok(Element::Document(clauses(fields, &Document::new(), 0)?)),
         value => Ok(Element::Value(vec![Predicate::Equal(Operand::new(value)?)])),
     }
 }
 
-fn clauses(filter: &Document, depth: usize) -> Result<Vec<Clause>> {
+fn clauses(filter: &Document, variables: &Document, depth: usize) -> Result<Vec<Clause>> {
     if depth > DEEPEST {
         return Err(invalid(format!("the filter is nested deeper than {DEEPEST} levels")));
     }
     let mut all = Vec::with_capacity(filter.len());
     for (name, value) in filter {
         match name.as_str() {
-            "$and" => all.push(Clause::And(list(name, value, depth)?)),
-            "$or" => all.push(Clause::Or(list(name, value, depth)?)),
-            "$nor" => all.push(Clause::Nor(list(name, value, depth)?)),
+            "$and" => all.push(Clause::And(list(name, value, variables, depth)?)),
+            "$or" => all.push(Clause::Or(list(name, value, variables, depth)?)),
+            "$nor" => all.push(Clause::Nor(list(name, value, variables, depth)?)),
+            "$expr" => all.push(Clause::Expression(Expression::parse(value, variables)?)),
             "$comment" => (),
             name if ELSEWHERE.contains(&name) => return Err(unsupported(name)),
             name if name.starts_with('$') && name != "$id" && name != "$ref" && name != "$db" => {
@@ -62,13 +64,13 @@ fn flat(clause: Clause) -> Vec<Clause> {
     }
 }
 
-fn list(name: &str, value: &Bson, depth: usize) -> Result<Vec<Clause>> {
+fn list(name: &str, value: &Bson, variables: &Document, depth: usize) -> Result<Vec<Clause>> {
     let parts = value.as_array().filter(|parts| !parts.is_empty());
     let parts = parts.ok_or_else(|| invalid(format!("{name} needs an array of filters that isn't empty")))?;
     let mut all = Vec::with_capacity(parts.len());
     for part in parts {
         let part = part.as_document().ok_or_else(|| invalid(format!("{name} needs an array of filters")))?;
-        let mut inside = clauses(part, depth + 1)?;
+        let mut inside = clauses(part, variables, depth + 1)?;
         all.push(if inside.len() == 1 { inside.remove(0) } else { Clause::And(inside) });
     }
     Ok(all)
@@ -224,7 +226,7 @@ fn elem_match(value: &Bson, depth: usize) -> Result<Element> {
     if is_operators(inside) && !of_fields {
         return Ok(Element::Value(operators_of("an element", inside, depth + 1)?));
     }
-    Ok(Element::Document(clauses(inside, depth + 1)?))
+    Ok(Element::Document(clauses(inside, &Document::new(), depth + 1)?))
 }
 
 fn size(value: &Bson) -> Result<i64> {
@@ -241,8 +243,7 @@ pub(crate) fn integer(value: &Bson) -> Option<i64> {
         Bson::Int32(number) => Some(i64::from(*number)),
         Bson::Int64(number) => Some(*number),
         Bson::Double(number) if number.fract() == 0.0 && number.abs() < 9.0e18 => Some(*number as i64),
-        Bson::Decimal128(number) => crate::data::order::whole_decimal(&number.to_string())
-            .filter(|whole| number.to_string().parse::<f64>().is_ok_and(|exact| exact == *whole as f64)),
+        Bson::Decimal128(number) => crate::data::order::exact_integer(&number.to_string()),
         _ => None,
     }
 }

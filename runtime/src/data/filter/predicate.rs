@@ -205,12 +205,15 @@ impl Predicate {
     }
 
     /// Whether it holds for an array, and by which element.
-    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>) -> Option<Option<usize>> {
+    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>) -> Option<Matched> {
         let Some(RawBsonRef::Array(elements)) = value else { return None };
         let mut elements = elements.into_iter().filter_map(std::result::Result::ok);
         match self {
-            Self::Size(size) => (elements.count() as i64 == *size).then_some(None),
-            Self::ElemMatch(wanted) => elements.position(|element| wanted.is(element)).map(Some),
+            Self::Size(size) => (elements.count() as i64 == *size).then(Matched::default),
+            Self::ElemMatch(wanted) => {
+                let place = elements.position(|element| wanted.is(element))?;
+                Some(Matched { array_index: Some(place) })
+            }
             _ => None,
         }
     }
@@ -253,7 +256,7 @@ fn whole(value: RawBsonRef<'_>) -> Option<i64> {
         RawBsonRef::Int64(number) => Some(number),
         RawBsonRef::Double(number) if number.is_finite() => {
             let whole = number.trunc();
-            (whole >= -9_223_372_036_854_775_808.0 && whole < 9_223_372_036_854_775_808.0).then_some(whole as i64)
+            (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then_some(whole as i64)
         }
         RawBsonRef::Decimal128(number) => order::whole_decimal(&number.to_string()),
         _ => None,

@@ -245,7 +245,7 @@ pub(in crate::store) async fn all(reply: Reply) -> Result<Vec<RawDocumentBuf>> {
 }
 
 fn operation(collection: &str, verb: Verb) -> Operation {
-    Operation { collection: collection.into(), verb, comment: None }
+    Operation { collection: collection.into(), verb, comment: None, bypass_validation: false }
 }
 
 pub(in crate::store) fn insert(collection: &str, document: Document) -> Result<Operation> {

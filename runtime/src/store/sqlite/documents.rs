@@ -7,12 +7,13 @@
 
 use std::ops::ControlFlow;
 
-use bson::{DateTime, RawDocumentBuf, Timestamp};
+use bson::{DateTime, Timestamp};
 use rusqlite::Connection;
 
-use self::write::{Desk, foreign};
+use self::read::find;
+use self::write::Desk;
 use super::failure::Fault;
-use crate::data::operation::{Query, Verb};
+use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
 use crate::store::Stamp;
 
@@ -59,7 +60,7 @@ pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) 
         }
         Verb::Explain(query) => Reply::Document(Some(read::explain(connection, name, query)?)),
         Verb::Count(query) => Reply::Count(read::count(connection, name, query)?),
-        Verb::EstimatedCount => Reply::Count(read::count_all(connection, name)?),
+        Verb::EstimatedCount { .. } => Reply::Count(read::count_all(connection, name)?),
         Verb::Distinct { field, query } => Reply::Values(read::distinct(connection, name, field, query)?),
         Verb::Write(write) => Reply::Wrote(desk.write(write)?),
         Verb::Bulk { writes, ordered } => Reply::Wrote(desk.bulk(writes, *ordered)?),
@@ -78,17 +79,6 @@ pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) 
             Reply::Done
         }
     })
-}
-
-/// The documents of a query, one after the other.
-fn find(
-    connection: &Connection,
-    name: &str,
-    query: &Query,
-    sink: &mut dyn FnMut(RawDocumentBuf) -> Result<ControlFlow<()>, Fault>,
-) -> Result<(), Fault> {
-    foreign(query.foreign)?;
-    read::find(connection, name, query, sink)
 }
 
 /// Removes documents whose time is over, of any collection, at most so many: how many those were.

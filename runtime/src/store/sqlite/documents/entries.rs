@@ -1,6 +1,6 @@
 //! The entries of documents in indexes, and what makes a key unique.
 
-use bson::{Bson, RawDocument};
+use bson::{Bson, Document, RawDocument, doc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::failure::{Failure, Fault};
@@ -113,7 +113,7 @@ fn check_unique(
         connection.prepare_cached("SELECT 1 FROM entries WHERE idx = ? AND entry = ? AND document IS NOT ? LIMIT 1")?;
     for entry in entries {
         if find.exists(params![index.number, entry, own])? {
-            return Err(duplicate(name, index.spec.name(), &index.spec.shown(document)).into());
+            return Err(duplicate(name, index.spec.name(), index.spec.pattern(), index.spec.values(document)).into());
         }
     }
     Ok(())
@@ -130,14 +130,18 @@ pub(super) fn check_id(
     let mut find = connection.prepare_cached("SELECT 1 FROM documents WHERE collection = ? AND key = ?")?;
     let taken: Option<i64> = find.query_row(params![collection.number, key], |row| row.get(0)).optional()?;
     match taken {
-        Some(_) => Err(duplicate(name, "_id_", &format!("_id: {id}")).into()),
+        Some(_) => Err(duplicate(name, "_id_", doc! { "_id": 1 }, doc! { "_id": id }).into()),
         None => Ok(()),
     }
 }
 
-fn duplicate(name: &str, index: &str, key: &str) -> Error {
-    let message = format!("duplicate key: the index {index} of {name} has a document with {{ {key} }} already");
-    Error::of(ErrorKind::Conflict, message).with_code(DUPLICATE_KEY).into_terminal()
+fn duplicate(name: &str, index: &str, pattern: Document, values: Document) -> Error {
+    let message = format!("duplicate key: the index {index} of {name} has a document with {values} already");
+    let details = doc! { "keyPattern": pattern, "keyValue": values };
+    Error::of(ErrorKind::Conflict, message)
+        .with_code(DUPLICATE_KEY)
+        .with_data(|data| data.details = Some(details))
+        .into_terminal()
 }
 
 /// Makes the entries of all documents in a new index.

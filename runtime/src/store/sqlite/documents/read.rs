@@ -10,7 +10,7 @@ use super::catalogue::{self, Collection};
 use super::plan::{Plan, Range};
 use crate::data::distinct::Distinct;
 use crate::data::filter::{Filter, Matched};
-use crate::data::operation::Query;
+use crate::data::operation::{Query, Target};
 use crate::data::projection::Projection;
 use crate::data::sort::Sort;
 use crate::hashing::FastSet;
@@ -47,7 +47,7 @@ impl Search {
     pub(super) fn of(query: &Query) -> Result<Self, Fault> {
         let limit = if query.limit == 0 { usize::MAX } else { usize::try_from(query.limit).unwrap_or(usize::MAX) };
         Ok(Self {
-            filter: Filter::parse(&query.filter)?,
+            filter: Filter::with_variables(&query.filter, query.variables.as_ref())?,
             sort: sort(query.sort.as_ref())?,
             skip: usize::try_from(query.skip).unwrap_or(usize::MAX),
             limit,
@@ -55,9 +55,10 @@ impl Search {
     }
 
     /// For writes: the first in an order, or all.
-    pub(super) fn to_write(filter: &Document, order: Option<&Document>, many: bool) -> Result<Self, Fault> {
+    pub(super) fn to_write(target: &Target, many: bool) -> Result<Self, Fault> {
+        let filter = Filter::with_variables(&target.filter, target.variables.as_ref())?;
         let limit = if many { usize::MAX } else { 1 };
-        Ok(Self { filter: Filter::parse(filter)?, sort: sort(order)?, skip: 0, limit })
+        Ok(Self { filter, sort: sort(target.sort.as_ref())?, skip: 0, limit })
     }
 
     pub(super) fn filter(&self) -> &Filter {
@@ -267,15 +268,12 @@ pub(super) fn find(
 
 pub(super) fn explain(connection: &Connection, name: &str, query: &Query) -> Result<RawDocumentBuf, Fault> {
     let search = Search::of(query)?;
-    let mut plan = match catalogue::find(connection, name)? {
-        Some(collection) => {
-            let plan = Plan::of(&collection, &search.filter, search.sort.as_ref());
-            let mut explained = plan.explained(&collection);
-            explained.insert("sorted_in_memory", !plan.is_sorted(search.sort.as_ref()));
-            explained
-        }
-        None => bson::doc! { "stage": "no such collection" },
-    };
+    let mut plan = bson::doc! { "stage": "no such collection" };
+    if let Some(collection) = catalogue::find(connection, name)? {
+        let chosen = Plan::of(&collection, &search.filter, search.sort.as_ref());
+        plan = chosen.explained(&collection);
+        plan.insert("sorted_in_memory", !chosen.is_sorted(search.sort.as_ref()));
+    }
     let mut returned = 0_i64;
     let examined = search.run(connection, name, &mut |_| {
         returned += 1;

@@ -105,7 +105,7 @@ impl Desk<'_> {
                 Ok(Partial { inserted: 1, inserted_ids: vec![(0, id)], ..Partial::default() })
             }
             Write::Update { target, update, array_filters, many, upsert } => {
-                let update = operators(update, array_filters)?;
+                let update = operators(update, array_filters, target)?;
                 self.update(target, &update, *many, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
@@ -134,8 +134,7 @@ impl Desk<'_> {
 
     /// All that match, before any is changed: a change mustn't bring a document before the walk again.
     fn targets(&self, target: &Target, many: bool) -> Result<Vec<Found>, Fault> {
-        foreign(target.foreign)?;
-        let search = Search::to_write(&target.filter, target.sort.as_ref(), many)?;
+        let search = Search::to_write(target, many)?;
         let mut all = Vec::new();
         search.run(self.connection, self.name, &mut |found| {
             all.push(found);
@@ -182,7 +181,7 @@ impl Desk<'_> {
 
     /// Adds the document that the filter's equalities and the update make.
     fn upsert(&self, target: &Target, update: &Update) -> Result<(RawDocumentBuf, Bson), Fault> {
-        let search = Search::to_write(&target.filter, None, false)?;
+        let search = Search::to_write(target, false)?;
         let mut document = Document::new();
         for (path, value) in search.filter().equalities()? {
             crate::data::update::set_path(&mut document, &path, value)?;
@@ -254,7 +253,7 @@ impl Desk<'_> {
         };
         let (target, update, upsert) = match write {
             Write::Update { target, update, array_filters, upsert, .. } => {
-                (target, operators(update, array_filters)?, *upsert)
+                (target, operators(update, array_filters, target)?, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
                 (target, Update::replacement(&decoded(self.name, replacement)?)?, *upsert)
@@ -365,31 +364,17 @@ impl Several {
     }
 }
 
-/// MongoDB's code for what has no other.
+/// MongoDB's codes; the first is for what has no other.
 const BAD_VALUE: i32 = 2;
+const DOLLAR_PREFIXED_FIELD: i32 = 52;
 
-fn operators(update: &UpdateModifications, array_filters: &[Document]) -> Result<Update, Fault> {
+fn operators(update: &UpdateModifications, array_filters: &[Document], target: &Target) -> Result<Update, Fault> {
     match update {
         UpdateModifications::Document(update) => Ok(Update::parse(update, array_filters)?),
-        UpdateModifications::Pipeline(_) => Err(Error::of(
-            ErrorKind::Unsupported,
-            "the embedded store doesn't offer updates by pipeline: use update operators, or MongoDB's own driver",
-        )
-        .into_terminal()
-        .into()),
-    }
-}
-
-/// An option that only a server knows.
-pub(super) fn foreign(option: Option<&'static str>) -> Result<(), Fault> {
-    match option {
-        Some(option) => Err(Error::of(
-            ErrorKind::Unsupported,
-            format!("the embedded store doesn't offer {option}: MongoDB's own driver does"),
-        )
-        .into_terminal()
-        .into()),
-        None => Ok(()),
+        UpdateModifications::Pipeline(stages) => {
+            let variables = target.variables.clone().unwrap_or_default();
+            Ok(Update::pipeline(stages, &variables)?)
+        }
     }
 }
 
@@ -400,6 +385,9 @@ fn checked_id(document: &RawDocument) -> Result<Bson, Error> {
     match &id {
         Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined => {
             Err(not_stored(format!("its _id can't be {id}")).with_code(BAD_VALUE))
+        }
+        Bson::Document(fields) if fields.keys().any(|name| name.starts_with('$')) => {
+            Err(not_stored(format!("a field of its _id {id} begins with a $")).with_code(DOLLAR_PREFIXED_FIELD))
         }
         _ => Ok(id),
     }
