@@ -107,6 +107,10 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind, Result, ResultExt, WriteError};
 pub use outlast_macros::{durable, main, step, transaction};
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+#[cfg(feature = "sqlite")]
+pub use store::sqlite::sqlite;
 pub use store::{End, ExecutionId, Filter, Kind, Status, Summary};
 
 /// Waits for the first of several futures, looking at them in written order: for helper functions of durable ones,

@@ -1,6 +1,6 @@
 //! `shared::<T>(name, key)`: a value under a key, shared by functions that keep no state of their own.
 //!
-//! Each is a document of the collection `name`: its key as `_id`, and the value in the field `value`; so triggers and
+//! Each is a document of the collection `name`: its key as `_id` (one of several parts in a document of its own), and the value in the field `value`; so triggers and
 //! backups see it as they see any document.
 
 use std::marker::PhantomData;
@@ -43,6 +43,8 @@ pub fn shared<T>(name: impl AsRef<str>, key: &(impl Serialize + ?Sized)) -> Shar
     let key = bson::serialize_to_bson(key).map_err(|error| {
         Error::of(ErrorKind::Invalid, format!("the key of a shared value can't be stored: {error}")).into_terminal()
     });
+    // An `_id` is no array: a key of several parts is one in a document.
+    let key = key.map(|key| if let Bson::Array(parts) = key { doc! { "key": parts }.into() } else { key });
     Shared { name: name.as_ref().into(), key, types: PhantomData }
 }
 

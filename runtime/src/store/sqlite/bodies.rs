@@ -29,12 +29,48 @@ use crate::store::{
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The transaction at hand, as its operations see it.
-struct Inside {
-    connection: Rc<Connection>,
+pub(super) struct Inside {
+    pub(super) connection: Rc<Connection>,
     body: u64,
     stamp: Stamp,
     /// The file failed under an operation: whatever the body makes of it, the group is run again.
     failure: RefCell<Option<Failure>>,
+    /// An operation failed, and with it the transaction, as on MongoDB: the body can't commit any more.
+    failed: RefCell<Option<Error>>,
+}
+
+impl Inside {
+    /// Notes a failure of the file; the error for the body.
+    pub(super) fn failed(&self, failure: Failure) -> Error {
+        *self.failure.borrow_mut() = Some(failure);
+        Error::of(ErrorKind::Unavailable, "the store's file failed: the transaction is made anew")
+    }
+
+    fn run(&self, operation: &Operation) -> Result<Reply> {
+        if let Some(error) = &*self.failed.borrow() {
+            return Err(ended_by(error));
+        }
+        documents::run(&self.connection, self.stamp, operation)
+            .map_err(|fault| match fault {
+                Fault::Answer(error) => error,
+                Fault::Failure(Failure::TooBig) => Failure::TooBig.error(""),
+                Fault::Failure(failure) => self.failed(failure),
+            })
+            .inspect_err(|error| *self.failed.borrow_mut() = Some(error.clone()))
+    }
+}
+
+/// What a body hears that goes on after a failed operation.
+fn ended_by(error: &Error) -> Error {
+    error
+        .clone()
+        .context("the transaction has failed with one of its operations, and can't go on: hand the error on with `?`")
+        .into_terminal()
+}
+
+/// The transaction whose body is being polled on this thread.
+pub(super) fn inside() -> Option<Rc<Inside>> {
+    INSIDE.with(|inside| inside.borrow().clone())
 }
 
 thread_local! {
@@ -54,7 +90,7 @@ impl Access for Bridge {
 }
 
 fn run_operation(body: u64, operation: &Operation) -> Result<Reply> {
-    let inside = INSIDE.with(|inside| inside.borrow().clone()).filter(|inside| inside.body == body);
+    let inside = inside().filter(|inside| inside.body == body);
     let Some(inside) = inside else {
         return Err(Error::of(
             ErrorKind::Misplaced,
@@ -62,14 +98,7 @@ fn run_operation(body: u64, operation: &Operation) -> Result<Reply> {
              await it in the transaction's own body",
         ));
     };
-    documents::run(&inside.connection, inside.stamp, operation).map_err(|fault| match fault {
-        Fault::Answer(error) => error,
-        Fault::Failure(Failure::TooBig) => Failure::TooBig.error(""),
-        Fault::Failure(failure) => {
-            *inside.failure.borrow_mut() = Some(failure);
-            Error::of(ErrorKind::Unavailable, "the store's file failed: the transaction is made anew")
-        }
-    })
+    inside.run(operation)
 }
 
 /// Notes whether the body woke itself.
@@ -94,7 +123,7 @@ pub(super) fn run(
     body: &mut TransactionBody,
 ) -> Result<Result<Committed, Refused>, Failure> {
     let connection = desk.connection.clone();
-    execute(&connection, "SAVEPOINT body")?;
+    execute(&connection, "SAVEPOINT outlast_body")?;
     let ran = drive(desk, body)?;
     let (keep, row) = match ran {
         Ran::Verdict(Verdict::Commit(row)) => (true, Some(row)),
@@ -103,16 +132,16 @@ pub(super) fn run(
         Ran::Fault(fault) => (false, (body.failed)(fault)),
     };
     if !keep {
-        execute(&connection, "ROLLBACK TO body")?;
+        execute(&connection, "ROLLBACK TO outlast_body")?;
     }
     let written = match &row {
         Some(row) => append(desk, execution, claim, row, body, keep)?,
         None => Err(Refused::NoRow),
     };
     if written.is_err() && keep {
-        execute(&connection, "ROLLBACK TO body")?;
+        execute(&connection, "ROLLBACK TO outlast_body")?;
     }
-    execute(&connection, "RELEASE body")?;
+    execute(&connection, "RELEASE outlast_body")?;
     Ok(written)
 }
 
@@ -127,7 +156,7 @@ fn append(
 ) -> Result<Result<Committed, Refused>, Failure> {
     match desk.append(execution, claim, row, None) {
         Err(Failure::TooBig) if kept => {
-            execute(&desk.connection, "ROLLBACK TO body")?;
+            execute(&desk.connection, "ROLLBACK TO outlast_body")?;
             match (body.failed)(TransactionFault::Refused(Failure::TooBig.error(""))) {
                 Some(row) => desk.append(execution, claim, &row, None),
                 None => Ok(Err(Refused::NoRow)),
@@ -151,6 +180,7 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
         body: number,
         stamp: desk.stamp,
         failure: RefCell::new(None),
+        failed: RefCell::new(None),
     });
     let access: Arc<dyn Access> = Arc::new(Bridge { body: number });
     let _entered = desk.runtime.enter();
@@ -161,11 +191,19 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
     if let Some(failure) = inside.failure.take() {
         return Err(failure);
     }
-    Ok(match ran {
+    let failed = inside.failed.take();
+    Ok(match (ran, failed) {
+        (Ok(Some(Verdict::Commit(_))), Some(error)) => Ran::Fault(TransactionFault::Refused(ended_by(&error))),
+        (ran, _) => of_poll(ran),
+    })
+}
+
+fn of_poll(ran: std::result::Result<Option<Verdict>, String>) -> Ran {
+    match ran {
         Ok(Some(verdict)) => Ran::Verdict(verdict),
         Ok(None) => Ran::Fault(TransactionFault::Waited),
         Err(words) => Ran::Fault(TransactionFault::Panicked(words)),
-    })
+    }
 }
 
 fn poll(body: &mut TransactionBody) -> Option<Verdict> {

@@ -59,6 +59,13 @@ impl Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
+        Self::from_ref(&error)
+    }
+}
+
+impl Failure {
+    /// What an error of SQLite's means for the file.
+    pub(super) fn from_ref(error: &rusqlite::Error) -> Self {
         let Some(code) = error.sqlite_error_code() else {
             // A column of another type than was written.
             return Self::Damaged(error.to_string());

@@ -18,13 +18,19 @@ use super::gate::Gate;
 use super::open::Identity;
 use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed, open, schema, threads};
+use super::{Shared, closed, native, open, schema, threads};
 use crate::error::Result;
 use crate::store::Refused;
 
 /// The wait after the first failure; doubled up to [`LONGEST_WAIT`], so that work goes on within 2 s of a return.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+
+/// A group's own statements, in words that no user's code has compiled by chance: what is compiled already isn't looked at
+/// again when `outlast::sqlite` asks for it.
+const BEGIN: &str = "BEGIN IMMEDIATE /* outlast */";
+const COMMIT: &str = "COMMIT /* outlast */";
+const ROLLBACK: &str = "ROLLBACK /* outlast */";
 
 /// How long the writer waits for the other threads before it closes the file.
 const LAST_WAIT: Duration = Duration::from_secs(1);
@@ -187,9 +193,9 @@ impl Writer {
         };
         if !connection.is_autocommit() {
             // Left over from a rollback that failed.
-            execute("ROLLBACK")?;
+            execute(ROLLBACK)?;
         }
-        execute("BEGIN IMMEDIATE")?;
+        execute(BEGIN)?;
         let begun = Instant::now();
         let worked = desk.begin(clock.wall()).and_then(|()| {
             while let Some(mut command) = pending.pop_front() {
@@ -216,10 +222,10 @@ impl Writer {
             for done in &*done {
                 crate::crash_point::reach(&format!("{}:before-commit", done.label));
             }
-            execute("COMMIT")
+            execute(COMMIT)
         });
         if worked.is_err() && !connection.is_autocommit() {
-            let _ = execute("ROLLBACK");
+            let _ = execute(ROLLBACK);
         }
         worked
     }
@@ -302,7 +308,7 @@ fn open_store(
     runtime: tokio::runtime::Handle,
 ) -> Result<(Writer, Vec<u8>)> {
     let now = options.clock.wall();
-    let (connection, gate) = match &options.place {
+    let (mut connection, gate) = match &options.place {
         Place::File(path) => {
             let opened = open::file(path, schema::MIGRATIONS, now)?;
             (opened.connection, Some((opened.gate, opened.identity)))
@@ -312,6 +318,7 @@ fn open_store(
     let first = (|| {
         let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
         let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
+        native::guard(&mut connection)?;
         Ok((key, Desk::new(Rc::new(connection), runtime)?))
     })();
     let (digest_key, desk) = first.map_err(|failure: Failure| failure.error(&shared.file))?;

@@ -51,13 +51,13 @@ impl Desk<'_> {
             self.connection.prepare_cached(sql)?.execute([])?;
             Ok(())
         };
-        execute("SAVEPOINT data")?;
+        execute("SAVEPOINT outlast_data")?;
         let done = run();
         if let Err(Fault::Answer(_)) = done {
-            execute("ROLLBACK TO data")?;
+            execute("ROLLBACK TO outlast_data")?;
         }
         if !matches!(done, Err(Fault::Failure(_))) {
-            execute("RELEASE data")?;
+            execute("RELEASE outlast_data")?;
         }
         done
     }
