@@ -108,7 +108,12 @@ fn blocks(language: &str) -> Vec<String> {
 
 #[test]
 fn every_rust_block_of_the_readme_is_compiled() {
-    let compiled = ["examples/src/shop/checkout.rs", "examples/src/bin/hello.rs", "examples/tests/readme.rs"];
+    let compiled = [
+        "examples/src/shop/checkout.rs",
+        "examples/src/bin/hello.rs",
+        "examples/tests/readme.rs",
+        "examples/src/bin/crud.rs",
+    ];
     let compiled: Vec<String> = compiled.into_iter().flat_map(shown).collect();
     assert_eq!(blocks("rust"), compiled);
     assert_eq!(read("README.md").matches("```rust").count(), compiled.len(), "a block of another form");

@@ -124,7 +124,7 @@ fn counted(store: &Path) -> (i64, i64) {
     let count =
         |rows: &str| -> i64 { file.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0)).unwrap() };
     let left_over = ["inbox", "attempts", "watchers"].map(count).iter().sum();
-    (count("changes WHERE collection = 'accounts'"), left_over)
+    (count("changes WHERE collection = (SELECT n FROM collections WHERE name = 'accounts')"), left_over)
 }
 
 async fn bookings(running: &Running) -> Vec<i64> {
