@@ -7,6 +7,8 @@
 mod calls;
 #[path = "cli/looking.rs"]
 mod looking;
+#[path = "cli/moving.rs"]
+mod moving;
 #[path = "cli/process.rs"]
 mod process;
 #[path = "cli/shop.rs"]

@@ -224,6 +224,18 @@ impl App {
         Ok(Running { engine })
     }
 
+    /// The store alone, without a worker and without its digests: for what moves it as a whole.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn bare_store(self, must_be_there: bool) -> Result<Arc<dyn Store>> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        if must_be_there {
+            place::must_be_there(&self.settings.store)?;
+        }
+        place::open(&self.settings).await
+    }
+
     /// The store's URL as it may be shown.
     #[cfg(feature = "cli")]
     pub(crate) fn shown_store(&self) -> String {

@@ -67,6 +67,8 @@
 extern crate self as outlast;
 
 mod app;
+#[cfg(feature = "cli")]
+mod archive;
 #[cfg(feature = "crash-points")]
 pub(crate) mod crash_point;
 mod data;

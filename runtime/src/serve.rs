@@ -55,6 +55,8 @@ async fn answer(mut app: App, asked: Asked, output: &mut Output) -> Done {
         Command::Signal { id, name, json } => commands::requests::signal(app, &id, &name, json, output).await,
         Command::Functions => commands::functions::run(output),
         Command::Doctor { thorough } => commands::doctor::run(app, thorough, output).await,
+        Command::Export { to } => commands::moving::export(app, &to, output).await,
+        Command::Import { from } => commands::moving::import(app, &from, output).await,
         Command::NewKey => commands::new_key::run(output),
         Command::Completions(shell) => commands::completions::run(shell, output),
     }

@@ -26,14 +26,18 @@ pub(crate) use identity::{Epoch, Stamp, WorkerId};
 pub(crate) use name::Name;
 pub(crate) use overview::{Details, Report, Retention};
 pub use overview::{Filter, Summary};
+#[cfg(any(feature = "sqlite", feature = "cli"))]
+pub(crate) use portable::Portable;
+pub(crate) use portable::{Piece, Pieces};
 pub use record::Kind;
 pub(crate) use record::{Digest, Key, Outcome, Row, RowKind, Value};
 
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod identity;
 mod name;
 mod overview;
+mod portable;
 mod record;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
@@ -461,6 +465,19 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Keeps the same key in another form.
     fn keep_digest_key(&self, key: Vec<u8>) -> BoxFuture<'_, Result<()>>;
+
+    /// All that is in the store, in pieces, out of one snapshot where the store has one.
+    fn export(&self) -> BoxFuture<'_, Result<Box<dyn Pieces>>>;
+
+    /// From now until [`Store::end_import`] the store is being filled, and refuses workers and calls, also when it is opened
+    /// again. [`crate::ErrorKind::Conflict`] if anything is in it.
+    fn begin_import(&self, digest_key: Vec<u8>) -> BoxFuture<'_, Result<()>>;
+
+    /// Puts pieces into a store that is being filled.
+    fn import(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<()>>;
+
+    /// The store is whole.
+    fn end_import(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Facts and problems. Slow (reads the whole store) if `thorough`.
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>>;

@@ -15,6 +15,7 @@ pub(crate) struct Bounds {
 
 /// The sentences of the protocol; a test leaves one out.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a sentence that a test leaves out")]
 pub(crate) struct Rules {
     /// A collision is one's own row only if its epoch is one's own.
     pub(crate) check_epoch: bool,
@@ -24,22 +25,13 @@ pub(crate) struct Rules {
     pub(crate) fence_first: bool,
     /// Who finds a fence of its own epoch in the log that it reads has lost the execution already.
     pub(crate) heed_fence: bool,
-    /// A sweeper that meets an entry of a later epoch has come too late.
-    pub(crate) heed_later: bool,
     /// An end is written only where owner and epoch are still the writer's.
     pub(crate) guarded_end: bool,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self {
-            check_epoch: true,
-            fence: true,
-            fence_first: true,
-            heed_fence: true,
-            heed_later: true,
-            guarded_end: true,
-        }
+        Self { check_epoch: true, fence: true, fence_first: true, heed_fence: true, guarded_end: true }
     }
 }
 
@@ -227,9 +219,8 @@ impl State {
                 }
             }
             Sweep::Saw { owner, epoch, end } if rules.fence_first => {
-                let fenced = self.fenced(at, end, owner, epoch, rules);
-                if let Some(fenced) = fenced.filter(|_| end <= bounds.places) {
-                    all.push((fenced, Event::Other));
+                if end <= bounds.places {
+                    all.push((self.fenced(at, end, owner, epoch, rules), Event::Other));
                 }
             }
             Sweep::Saw { owner, epoch, .. } => {
@@ -240,30 +231,29 @@ impl State {
                 all.push((self.freed(at, owner, epoch), Event::TakenBack));
             }
             Sweep::Half { owner, epoch } => {
-                if let Some(fenced) = self.fenced(at, self.end_of_log(), owner, epoch, rules) {
-                    all.push((fenced.with(|next| next.sweeps[at] = Sweep::Idle), Event::Other));
-                }
+                let fenced = self.fenced(at, self.end_of_log(), owner, epoch, rules);
+                all.push((fenced.with(|next| next.sweeps[at] = Sweep::Idle), Event::Other));
             }
         }
     }
 
     /// A fence at the end that the sweeper saw; behind it, if the old owner was quicker. What another sweeper has done is
-    /// enough; what stands there of a later epoch says that all is over.
-    fn fenced(&self, at: usize, end: u8, owner: u8, epoch: u8, rules: Rules) -> Option<State> {
+    /// enough: its fence is met before any entry of a later epoch.
+    fn fenced(&self, at: usize, end: u8, owner: u8, epoch: u8, rules: Rules) -> State {
         let half = |next: &mut State| next.sweeps[at] = Sweep::Half { owner, epoch };
         if !rules.fence {
-            return Some(self.with(half));
+            return self.with(half);
         }
         match self.log.get(&end) {
-            None => Some(self.with(|next| {
+            None => self.with(|next| {
                 next.log.insert(end, Entry::Fence { epoch });
                 half(next);
-            })),
-            Some(Entry::Fence { epoch: other }) if *other == epoch => Some(self.with(half)),
-            Some(Entry::Row { epoch: other }) if *other == epoch || !rules.heed_later => {
-                Some(self.with(|next| next.sweeps[at] = Sweep::Saw { owner, epoch, end: end + 1 }))
+            }),
+            Some(Entry::Fence { epoch: other }) if *other == epoch => self.with(half),
+            Some(Entry::Row { epoch: other }) if *other == epoch => {
+                self.with(|next| next.sweeps[at] = Sweep::Saw { owner, epoch, end: end + 1 })
             }
-            Some(_) => Some(self.with(|next| next.sweeps[at] = Sweep::Idle)),
+            Some(_) => self.with(|next| next.sweeps[at] = Sweep::Idle),
         }
     }
 

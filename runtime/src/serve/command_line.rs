@@ -48,6 +48,10 @@ pub(crate) enum Command {
     Functions,
     /// Look for what is wrong.
     Doctor { thorough: bool },
+    /// Write the whole store to a file.
+    Export { to: String },
+    /// Fill an empty store from a file.
+    Import { from: String },
     /// Make a key for secrets.
     NewKey,
     /// Write a shell's completion script.
@@ -196,6 +200,18 @@ pub(crate) fn definition(program: &str) -> Definition {
                 .about("Look for what is wrong with the store, the key, the functions; exit code 1 if something is")
                 .after_help(example("doctor --thorough"))
                 .arg(flag("thorough", "Read the whole store; slow on a large one")),
+            Definition::new("export")
+                .about("Write the whole store to a file: documents, indexes, executions with their records")
+                .after_help(format!(
+                    "The file holds what the store holds, secrets sealed as they are there, and the key of its digests: keep \
+                     it as you keep the store.\n\n{}",
+                    example("export shop.outlast")
+                ))
+                .arg(file("A file that isn't there yet; `-` writes to standard output")),
+            Definition::new("import")
+                .about("Fill an empty store from a file that `export` wrote, whatever kind the stores are")
+                .after_help(example("import shop.outlast --store sqlite://copy.db"))
+                .arg(file("The file; `-` reads standard input")),
             Definition::new("new-key")
                 .about("Make a key for OUTLAST_KEY; it is printed, and kept nowhere")
                 .after_help(example("new-key > key && OUTLAST_KEY=$(cat key) ...").replace("...", program)),
@@ -204,6 +220,10 @@ pub(crate) fn definition(program: &str) -> Definition {
                 .after_help(example("completions bash > ~/.local/share/bash-completion/completions/…"))
                 .arg(Arg::new("shell").value_name("SHELL").required(true).value_parser(value_parser!(Shell))),
         ])
+}
+
+fn file(help: &'static str) -> Arg {
+    Arg::new("file").value_name("FILE").required(true).help(help)
 }
 
 fn globals() -> [Arg; 3] {
@@ -344,6 +364,8 @@ fn command(name: &str, matches: &ArgMatches) -> Command {
         "signal" => Command::Signal { id: id(), name: needed(matches, "name"), json: text(matches, "arguments") },
         "functions" => Command::Functions,
         "doctor" => Command::Doctor { thorough: matches.get_flag("thorough") },
+        "export" => Command::Export { to: needed(matches, "file") },
+        "import" => Command::Import { from: needed(matches, "file") },
         "new-key" => Command::NewKey,
         "completions" => Command::Completions(matches.get_one("shell").copied().unwrap_or(Shell::Bash)),
         // clap lets no other name through.

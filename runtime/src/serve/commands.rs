@@ -6,6 +6,7 @@ pub(crate) mod doctor;
 pub(crate) mod functions;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod moving;
 pub(crate) mod new_key;
 pub(crate) mod requests;
 pub(crate) mod serve;

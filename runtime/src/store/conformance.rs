@@ -3,7 +3,7 @@
 //!
 //! A check names what it holds a store to; it knows nothing of how a store does it.
 
-pub(super) mod case;
+pub(crate) mod case;
 mod claims;
 mod documents;
 mod ends;
@@ -19,7 +19,7 @@ use super::{BoxFuture, Store, WorkerId};
 use crate::error::Result;
 
 /// Where the suite gets its stores from.
-pub(super) trait Stores: Send + Sync + 'static {
+pub(crate) trait Stores: Send + Sync + 'static {
     /// A new, empty store.
     fn fresh(&self) -> BoxFuture<'_, Result<Arc<dyn Store>>>;
 

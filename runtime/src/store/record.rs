@@ -162,6 +162,17 @@ pub(crate) enum RowKind {
     Deadline,
 }
 
+impl Row {
+    /// About how many bytes it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.kind {
+            RowKind::Outcome(outcome) => outcome.arguments.len() + outcome.value.bytes().len(),
+            RowKind::Arrival { payload, .. } => payload.len(),
+            RowKind::Cancel { .. } | RowKind::Deadline => 0,
+        }
+    }
+}
+
 /// A row as it stands in the record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {

@@ -23,6 +23,7 @@ mod liveness;
 mod native;
 mod open;
 mod options;
+mod portable;
 mod purge;
 mod queue;
 mod readers;
@@ -32,7 +33,7 @@ mod report;
 mod schema;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod threads;
 mod writer;
 
@@ -55,7 +56,8 @@ use self::readers::{After, Readers};
 use self::threads::Stop;
 use super::{
     Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message,
-    NewExecution, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
+    NewExecution, Piece, Pieces, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher,
+    WorkerId,
 };
 use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
@@ -475,6 +477,22 @@ impl Store for SqliteStore {
 
     fn keep_digest_key(&self, key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.ask("digest key", move |desk| Ok(schema::set_meta(&desk.connection, "digest_key", &key)?)))
+    }
+
+    fn export(&self) -> BoxFuture<'_, Result<Box<dyn Pieces>>> {
+        Box::pin(self.start_export())
+    }
+
+    fn begin_import(&self, digest_key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("begin import", move |desk| desk.begin_import(&digest_key)))
+    }
+
+    fn import(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("import", move |desk| desk.import(&pieces)))
+    }
+
+    fn end_import(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("end import", Desk::end_import))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {

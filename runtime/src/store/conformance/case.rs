@@ -18,17 +18,17 @@ use crate::store::{
 };
 
 /// The function of most checks.
-pub(in crate::store) const FUNCTION: &str = "checkout";
+pub(crate) const FUNCTION: &str = "checkout";
 
 /// A store with a worker.
-pub(in crate::store) struct Case {
-    pub(in crate::store) stores: Arc<dyn Stores>,
-    pub(in crate::store) store: Arc<dyn Store>,
-    pub(in crate::store) worker: WorkerId,
+pub(crate) struct Case {
+    pub(crate) stores: Arc<dyn Stores>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) worker: WorkerId,
 }
 
 /// Gives up after a while, with what was waited for.
-pub(in crate::store) async fn eventually<F: Future<Output = Result<bool>>>(
+pub(crate) async fn eventually<F: Future<Output = Result<bool>>>(
     what: &str,
     mut holds: impl FnMut() -> F,
 ) -> Result<()> {
@@ -41,12 +41,12 @@ pub(in crate::store) async fn eventually<F: Future<Output = Result<bool>>>(
     Err(Error::new(format!("waited in vain: {what}")))
 }
 
-pub(in crate::store) fn id(text: &str) -> ExecutionId {
+pub(crate) fn id(text: &str) -> ExecutionId {
     ExecutionId(text.into())
 }
 
 /// A call whose digest is made of `arguments`.
-pub(in crate::store) fn call(name: &str, arguments: u8) -> NewExecution {
+pub(crate) fn call(name: &str, arguments: u8) -> NewExecution {
     NewExecution {
         id: id(name),
         function: FUNCTION.into(),
@@ -62,11 +62,11 @@ pub(in crate::store) fn call(name: &str, arguments: u8) -> NewExecution {
     }
 }
 
-pub(in crate::store) fn key(name: &str, ordinal: u32) -> Key {
+pub(crate) fn key(name: &str, ordinal: u32) -> Key {
     Key { name: name.to_owned().into(), digest: Digest([7; 16]), ordinal }
 }
 
-pub(in crate::store) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
+pub(crate) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKind {
     RowKind::Outcome(Outcome {
         kind: Kind::Step,
         key: key(name, ordinal),
@@ -79,32 +79,32 @@ pub(in crate::store) fn outcome(name: &str, ordinal: u32, value: Value) -> RowKi
 }
 
 /// A row of a step that gave `value`.
-pub(in crate::store) fn step(name: &str, value: u8) -> Write {
+pub(crate) fn step(name: &str, value: u8) -> Write {
     Write::Row { row: outcome(name, 0, Value::Ok(vec![value])), from: None }
 }
 
-pub(in crate::store) fn succeeded(value: u8) -> Finished {
+pub(crate) fn succeeded(value: u8) -> Finished {
     Finished { end: End::Succeeded, value: Value::Ok(vec![value]) }
 }
 
-pub(in crate::store) fn signal(message: &str, name: &str) -> Message {
+pub(crate) fn signal(message: &str, name: &str) -> Message {
     Message {
         id: message.into(),
         body: MessageBody::Signal { name: name.into(), payload: message.as_bytes().to_vec() },
     }
 }
 
-pub(in crate::store) fn cancel(message: &str) -> Message {
+pub(crate) fn cancel(message: &str) -> Message {
     Message { id: message.into(), body: MessageBody::Cancel { reason: "no more".into() } }
 }
 
-pub(in crate::store) fn watcher(execution: &str, message: &str) -> Watcher {
+pub(crate) fn watcher(execution: &str, message: &str) -> Watcher {
     Watcher { execution: id(execution), message: message.into() }
 }
 
 /// An owner that notes what it is told, in order.
 #[derive(Default)]
-pub(in crate::store) struct Ledger {
+pub(crate) struct Ledger {
     told: Mutex<Vec<(u64, Result<Committed, Refused>)>>,
     news: tokio::sync::Notify,
 }
@@ -118,7 +118,7 @@ impl Owner for Ledger {
 
 impl Ledger {
     /// Waits until it was told so often, in the order of the tickets.
-    pub(in crate::store) async fn told(&self, times: usize) -> Vec<(u64, Result<Committed, Refused>)> {
+    pub(crate) async fn told(&self, times: usize) -> Vec<(u64, Result<Committed, Refused>)> {
         loop {
             let news = self.news.notified();
             {
@@ -131,13 +131,13 @@ impl Ledger {
         }
     }
 
-    pub(in crate::store) fn so_far(&self) -> usize {
+    pub(crate) fn so_far(&self) -> usize {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 
 /// Submits a write and waits for the word.
-pub(in crate::store) async fn write(
+pub(crate) async fn write(
     store: &Arc<dyn Store>,
     execution: &ExecutionId,
     epoch: Epoch,
@@ -153,37 +153,37 @@ pub(in crate::store) async fn write(
 }
 
 /// A worker's request for all of [`FUNCTION`].
-pub(in crate::store) fn request(worker: &WorkerId, limit: usize) -> ClaimRequest {
+pub(crate) fn request(worker: &WorkerId, limit: usize) -> ClaimRequest {
     ClaimRequest { worker: worker.clone(), functions: [(FUNCTION.into(), 1)].into(), limit }
 }
 
 /// Claims the one execution that is due.
-pub(in crate::store) async fn claim_one(store: &Arc<dyn Store>, worker: &WorkerId) -> Result<Claimed> {
+pub(crate) async fn claim_one(store: &Arc<dyn Store>, worker: &WorkerId) -> Result<Claimed> {
     let mut claimed = store.claim(request(worker, 10)).await?;
     assert_eq!(claimed.len(), 1, "one execution is due: {claimed:?}");
     claimed.pop().ok_or_else(|| Error::new("nothing was claimed"))
 }
 
 impl Case {
-    pub(in crate::store) async fn new(stores: Arc<dyn Stores>) -> Result<Self> {
+    pub(crate) async fn new(stores: Arc<dyn Stores>) -> Result<Self> {
         let store = stores.fresh().await?;
         let worker = store.register(1).await?;
         Ok(Self { stores, store, worker })
     }
 
     /// Another handle with a worker of its own.
-    pub(in crate::store) async fn second(&self) -> Result<Self> {
+    pub(crate) async fn second(&self) -> Result<Self> {
         let store = self.stores.second(self.store.clone()).await?;
         let worker = store.register(1).await?;
         Ok(Self { stores: self.stores.clone(), store, worker })
     }
 
     /// Creates an execution that the worker owns.
-    pub(in crate::store) async fn owned(&self, name: &str) -> Result<Claimed> {
+    pub(crate) async fn owned(&self, name: &str) -> Result<Claimed> {
         self.owned_call(call(name, 1)).await
     }
 
-    pub(in crate::store) async fn owned_call(&self, call: NewExecution) -> Result<Claimed> {
+    pub(crate) async fn owned_call(&self, call: NewExecution) -> Result<Claimed> {
         let new = NewExecution { claim_for: Some(self.worker.clone()), ..call };
         match self.store.create(new).await? {
             Created::New(Some(claimed)) => Ok(*claimed),
@@ -191,43 +191,43 @@ impl Case {
         }
     }
 
-    pub(in crate::store) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
+    pub(crate) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
         write(&self.store, &claimed.id, claimed.epoch, what).await
     }
 
     /// A write that must be kept.
-    pub(in crate::store) async fn must(&self, claimed: &Claimed, what: Write) -> Result<Committed> {
+    pub(crate) async fn must(&self, claimed: &Claimed, what: Write) -> Result<Committed> {
         self.write(claimed, what).await.map_err(|refused| Error::new(format!("refused: {refused:?}")))
     }
 
-    pub(in crate::store) async fn claim(&self) -> Result<Claimed> {
+    pub(crate) async fn claim(&self) -> Result<Claimed> {
         claim_one(&self.store, &self.worker).await
     }
 
-    pub(in crate::store) async fn claims_nothing(&self) -> Result<()> {
+    pub(crate) async fn claims_nothing(&self) -> Result<()> {
         let claimed = self.store.claim(request(&self.worker, 10)).await?;
         assert!(claimed.is_empty(), "nothing should be due: {claimed:?}");
         Ok(())
     }
 
-    pub(in crate::store) async fn details(&self, name: &str) -> Result<Details> {
+    pub(crate) async fn details(&self, name: &str) -> Result<Details> {
         let details = self.store.details(id(name)).await?;
         details.ok_or_else(|| Error::of(ErrorKind::NotFound, format!("{name} is gone")))
     }
 
-    pub(in crate::store) async fn insert(&self, collection: &str, document: Document) -> Result<Reply> {
+    pub(crate) async fn insert(&self, collection: &str, document: Document) -> Result<Reply> {
         self.store.data(insert(collection, document)?).await
     }
 
     /// The documents that match, in order of `_id`.
-    pub(in crate::store) async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
+    pub(crate) async fn find(&self, collection: &str, filter: Document) -> Result<Vec<Document>> {
         let reply = self.store.data(find(collection, filter)).await?;
         all(reply).await?.into_iter().map(|body| Document::try_from(body).map_err(Error::from)).collect()
     }
 }
 
 /// All documents of a reply, however it brings them.
-pub(in crate::store) async fn all(reply: Reply) -> Result<Vec<RawDocumentBuf>> {
+pub(crate) async fn all(reply: Reply) -> Result<Vec<RawDocumentBuf>> {
     match reply {
         Reply::Documents(found) => Ok(found),
         Reply::Rows(mut rows) => {
@@ -248,12 +248,12 @@ fn operation(collection: &str, verb: Verb) -> Operation {
     Operation { collection: collection.into(), verb, comment: None, bypass_validation: false }
 }
 
-pub(in crate::store) fn insert(collection: &str, document: Document) -> Result<Operation> {
+pub(crate) fn insert(collection: &str, document: Document) -> Result<Operation> {
     let documents = vec![RawDocumentBuf::try_from(document)?];
     Ok(operation(collection, Verb::Insert { documents, ordered: true, single: true }))
 }
 
-pub(in crate::store) fn find(collection: &str, filter: Document) -> Operation {
+pub(crate) fn find(collection: &str, filter: Document) -> Operation {
     operation(collection, Verb::Find(Query { filter, sort: Some(doc! { "_id": 1 }), ..Query::default() }))
 }
 
@@ -262,20 +262,20 @@ fn first(filter: Document) -> Target {
 }
 
 /// A change of the first match in order of `_id`.
-pub(in crate::store) fn update(collection: &str, filter: Document, update: Document) -> Operation {
+pub(crate) fn update(collection: &str, filter: Document, update: Document) -> Operation {
     let (target, update) = (first(filter), UpdateModifications::Document(update));
     let write = DataWrite::Update { target, update, array_filters: Vec::new(), many: false, upsert: false };
     operation(collection, Verb::Write(write))
 }
 
 /// The removal of the only match.
-pub(in crate::store) fn remove(collection: &str, filter: Document) -> Operation {
+pub(crate) fn remove(collection: &str, filter: Document) -> Operation {
     let target = Target { filter, ..Target::default() };
     operation(collection, Verb::Write(DataWrite::Delete { target, many: false }))
 }
 
 /// The invariants, over every execution of a store.
-pub(in crate::store) async fn sound(store: &dyn Store) -> Result<()> {
+pub(crate) async fn sound(store: &dyn Store) -> Result<()> {
     let all = store.list(Filter { limit: 100_000, ..Filter::default() }).await;
     let all = match all {
         Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(()), // the check closed it

@@ -7,12 +7,13 @@
 
 use std::ops::ControlFlow;
 
-use bson::{DateTime, Timestamp};
+use bson::{DateTime, RawDocumentBuf, Timestamp};
 use rusqlite::Connection;
 
 use self::read::find;
 use self::write::Desk;
-use super::failure::Fault;
+use super::failure::{Failure, Fault};
+use crate::data::models::IndexModel;
 use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
 use crate::store::Stamp;
@@ -79,6 +80,28 @@ pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) 
             Reply::Done
         }
     })
+}
+
+/// The indexes of a collection, but that of `_id`.
+pub(super) fn own_indexes(connection: &Connection, name: &str) -> Result<Vec<IndexModel>, Failure> {
+    let collection = catalogue::find(connection, name)?;
+    Ok(collection.iter().flat_map(|collection| collection.indexes.iter().map(|index| index.spec.to_model())).collect())
+}
+
+/// Makes a collection with its indexes, for an import.
+pub(super) fn make(connection: &Connection, name: &str, models: &[IndexModel]) -> Result<(), Fault> {
+    catalogue::make(connection, name)?;
+    indexes::create(connection, name, models).map(drop)
+}
+
+/// Puts documents into a collection, for an import.
+pub(super) fn put(
+    connection: &Connection,
+    stamp: Stamp,
+    name: &str,
+    documents: &[RawDocumentBuf],
+) -> Result<(), Fault> {
+    Desk { connection, name, moment: Moment::at(stamp) }.insert(documents, true, true).map(drop)
 }
 
 /// Removes documents whose time is over, of any collection, at most so many: how many those were.

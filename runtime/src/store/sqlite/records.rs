@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::failure::{Failure, is_duplicate};
+use crate::hashing::FastMap;
 use crate::store::{
     Attempt, Digest, End, ExecutionId, Finished, Key, Kind, MAX_INBOX, MAX_ROWS_FOR_SIGNALS, Message, MessageBody,
     Name, Outcome, Row, RowKind, Stamp, Value,
@@ -143,6 +144,17 @@ pub(super) fn rows(connection: &Connection, execution: &ExecutionId) -> Result<V
         rows.push(Row { seq: row.get::<_, i64>(0)? as u64, stamp: Stamp(row.get(1)?), kind: row_kind(row)? });
     }
     Ok(rows)
+}
+
+/// The messages that became rows, by their places.
+pub(super) fn messages_of_rows(
+    connection: &Connection,
+    execution: &ExecutionId,
+) -> Result<FastMap<u64, Arc<str>>, Failure> {
+    let mut find =
+        connection.prepare_cached("SELECT seq, message FROM rows WHERE execution = ? AND message IS NOT NULL")?;
+    let found = find.query_map([&*execution.0], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
 fn row_kind(row: &SqlRow<'_>) -> Result<RowKind, Failure> {

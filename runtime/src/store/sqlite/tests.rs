@@ -106,7 +106,7 @@ async fn a_store_in_memory_keeps_what_stores_keep() {
 }
 
 /// The suite's case on a store of one's own.
-async fn case_on(store: Arc<SqliteStore>) -> conformance::case::Case {
+pub(crate) async fn case_on(store: Arc<SqliteStore>) -> conformance::case::Case {
     let worker = store.register(1).await.unwrap();
     conformance::case::Case { stores: Arc::new(Files::new()), store, worker }
 }

@@ -13,12 +13,12 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::desk::Desk;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::gate::Gate;
 use super::open::Identity;
 use super::options::{Place, SqliteOptions};
 use super::queue::{Answer, Command};
-use super::{Shared, closed, native, open, schema, threads};
+use super::{Shared, closed, native, open, portable, schema, threads};
 use crate::error::Result;
 use crate::store::Refused;
 
@@ -319,9 +319,10 @@ fn open_store(
         let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
         let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
         native::guard(&mut connection)?;
+        portable::check_whole(&connection)?;
         Ok((key, Desk::new(Rc::new(connection), runtime)?))
     })();
-    let (digest_key, desk) = first.map_err(|failure: Failure| failure.error(&shared.file))?;
+    let (digest_key, desk) = first.map_err(|fault: Fault| fault.error(&shared.file))?;
     let writer = Writer {
         desk,
         shared,
