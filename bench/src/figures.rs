@@ -1,6 +1,7 @@
 //! The figures, in the order of the table.
 
 mod build;
+mod collection;
 mod growth;
 mod memory;
 mod processes;
@@ -55,6 +56,7 @@ pub(crate) const ALL: &[Figure] = &[
         what: "10,000 executions of one transaction with two writes",
         measure: throughput::transactions,
     },
+    Figure { name: "collection", what: "documents beside bare SQLite", measure: collection::measure },
     Figure { name: "replay_records_per_s", what: "a record of 10,000 outcomes", measure: replay::measure },
     Figure { name: "recovery_s", what: "100,000 unfinished executions after kill -9", measure: recovery::measure },
     Figure { name: "memory", what: "bytes of parked and of running executions", measure: memory::measure },

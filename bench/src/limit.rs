@@ -47,10 +47,7 @@ impl Written {
     /// Reads what stands in a run's file.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut schema = connection.prepare(
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rootpage",
-        )?;
-        let schema = schema.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let schema = schema(&connection)?;
         let read = |sql| Table::read(&connection, sql);
         Ok(Self {
             schema,
@@ -116,6 +113,21 @@ impl Written {
         group.finish()?;
         Ok(begun.elapsed())
     }
+}
+
+/// A new file with the tables and pragmas of a run's.
+pub(crate) fn empty_like(file: &Path, new: &Path) -> Result<Connection> {
+    let connection = Connection::open(new)?;
+    prepare(&connection, &schema(&Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?)?;
+    Ok(connection)
+}
+
+/// The statements that made a file's tables and indexes.
+fn schema(connection: &Connection) -> Result<Vec<String>> {
+    let mut schema = connection.prepare(
+        "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rootpage",
+    )?;
+    Ok(schema.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The pragmas of outlast's own connection, and its tables.

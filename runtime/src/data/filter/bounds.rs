@@ -82,6 +82,17 @@ impl Filter {
         own.min_by_key(|intervals| (intervals.iter().any(|interval| interval.point().is_none()), intervals.len()))
     }
 
+    /// Whether the intervals for this path say all that the filter says: then what has one entry, and that in them, matches.
+    pub(crate) fn is_all_in(&self, path: &str) -> bool {
+        let comparisons = self.all.iter().all(|clause| match clause {
+            Clause::Field(own, predicate) => own.text() == path && !own.has_number() && predicate.is_comparison(),
+            _ => false,
+        });
+        // NaN stands below all numbers, and is less than none.
+        let from_below = |interval: &Interval| matches!(&interval.low, Bound::Included(low) if low.len() == 1);
+        comparisons && self.bounds(path, false).is_some_and(|intervals| !intervals.iter().any(from_below))
+    }
+
     /// Whether every document that matches this filter matches the other: only where that is plain to see.
     pub(crate) fn implies(&self, other: &Self) -> bool {
         other.all.iter().all(|wanted| self.all.iter().any(|own| own.implies(wanted)))
@@ -205,6 +216,16 @@ impl Predicate {
                 }
             }
             _ => false,
+        }
+    }
+
+    /// Whether it compares with a value that has a place in an index of its own.
+    fn is_comparison(&self) -> bool {
+        match self {
+            Self::Less(operand) | Self::LessOrEqual(operand) => {
+                !operand.is_null() && !operand.is_nan() && self.bounds().is_some()
+            }
+            other => other.is_exact() && other.bounds().is_some(),
         }
     }
 

@@ -155,7 +155,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Failure> {
     connection.busy_timeout(BUSY)?;
     connection.set_prepared_statement_cache_capacity(64);
     keep_plans(&connection)?;
-    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")?;
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -32768;")?;
     Ok(connection)
 }
 

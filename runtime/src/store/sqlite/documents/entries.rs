@@ -1,7 +1,7 @@
 //! The entries of documents in indexes, and what makes a key unique.
 
 use bson::{Bson, Document, RawDocument, doc};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::super::failure::{Failure, Fault};
 use super::catalogue::{self, Collection, Index};
@@ -119,20 +119,9 @@ fn check_unique(
     Ok(())
 }
 
-/// Refuses an `_id` that is taken.
-pub(super) fn check_id(
-    connection: &Connection,
-    name: &str,
-    collection: &Collection,
-    key: &[u8],
-    id: &Bson,
-) -> Result<(), Fault> {
-    let mut find = connection.prepare_cached("SELECT 1 FROM documents WHERE collection = ? AND key = ?")?;
-    let taken: Option<i64> = find.query_row(params![collection.number, key], |row| row.get(0)).optional()?;
-    match taken {
-        Some(_) => Err(duplicate(name, "_id_", doc! { "_id": 1 }, doc! { "_id": id }).into()),
-        None => Ok(()),
-    }
+/// The error of an `_id` that is taken.
+pub(super) fn taken_id(name: &str, id: &Bson) -> Error {
+    duplicate(name, "_id_", doc! { "_id": 1 }, doc! { "_id": id })
 }
 
 fn duplicate(name: &str, index: &str, pattern: Document, values: Document) -> Error {

@@ -27,6 +27,8 @@ pub(super) enum Plan {
         backwards: bool,
         /// The order of the entries is the one asked for.
         sorted: bool,
+        /// What has its entry in the ranges matches: nothing else is asked for.
+        exact: bool,
     },
     /// All.
     Scan {
@@ -60,6 +62,7 @@ impl Plan {
                 ranges: best.ranges,
                 backwards: best.backwards,
                 sorted: best.sorted || sort.is_none(),
+                exact: best.exact,
             };
         }
         match sort.map(Sort::of_id) {
@@ -108,6 +111,7 @@ struct Candidate {
     ranges: Vec<Range>,
     backwards: bool,
     sorted: bool,
+    exact: bool,
     /// The more the better: fields that are fixed, a field that is bounded, the order.
     merit: (usize, bool, bool),
 }
@@ -139,10 +143,13 @@ impl Candidate {
             }
         }
         let is_bounded = ranges.is_some();
+        let first = index.spec.keys().next().map(|(path, _)| path).unwrap_or_default();
+        let mut exact = !index.multikey && (is_bounded || fixed > 0) && filter.is_all_in(&first);
         let mut ranges = ranges.unwrap_or_else(|| prefixes.iter().map(|prefix| Range::of_prefix(prefix)).collect());
         ranges.sort_by(|left, right| left.from.cmp(&right.from));
         if ranges.len() > MOST_RANGES {
             ranges = joined(ranges);
+            exact = false;
         }
         let order = if single && !index.multikey { sort.and_then(|sort| in_order(index, fixed, sort)) } else { None };
         if fixed == 0 && !is_bounded && order.is_none() {
@@ -153,6 +160,7 @@ impl Candidate {
             ranges,
             backwards: order.unwrap_or_default(),
             sorted: order.is_some(),
+            exact,
             merit: (fixed, is_bounded, order.is_some()),
         })
     }

@@ -76,10 +76,11 @@ impl Search {
         let Some(collection) = catalogue::find(connection, name)? else { return Ok(examined) };
         let plan = Plan::of(&collection, &self.filter, self.sort.as_ref());
         let walk = Walk { connection, name, collection: &collection, plan: &plan };
+        let exact = matches!(plan, Plan::Index { exact: true, .. });
         let Some(sort) = self.sort.as_ref().filter(|sort| !plan.is_sorted(Some(sort))) else {
             let (mut skip, mut left) = (self.skip, self.limit);
             walk.each(&mut examined, &mut |candidate| {
-                let Some(found) = self.look(name, candidate)? else { return Ok(ControlFlow::Continue(())) };
+                let Some(found) = self.look(name, candidate, exact)? else { return Ok(ControlFlow::Continue(())) };
                 if skip > 0 {
                     skip -= 1;
                     return Ok(ControlFlow::Continue(()));
@@ -93,7 +94,7 @@ impl Search {
         let wanted = self.skip.saturating_add(self.limit);
         let mut kept: Vec<(Vec<u8>, usize, Found)> = Vec::new();
         walk.each(&mut examined, &mut |candidate| {
-            if let Some(found) = self.look(name, candidate)? {
+            if let Some(found) = self.look(name, candidate, exact)? {
                 // Documents that are equal in order stay in the order in which they were found.
                 kept.push((sort.key(&found.body), kept.len(), found));
                 if kept.len() >= wanted.saturating_mul(2).max(1_000) {
@@ -111,9 +112,10 @@ impl Search {
         Ok(examined)
     }
 
-    fn look(&self, name: &str, candidate: Candidate<'_>) -> Result<Option<Found>, Fault> {
+    fn look(&self, name: &str, candidate: Candidate<'_>, exact: bool) -> Result<Option<Found>, Fault> {
         let document = RawDocument::from_bytes(candidate.body).map_err(|error| damaged(name, error))?;
-        let Some(matched) = self.filter.matched(document) else { return Ok(None) };
+        let matched = if exact { Some(Matched::default()) } else { self.filter.matched(document) };
+        let Some(matched) = matched else { return Ok(None) };
         Ok(Some(Found { number: candidate.number, body: document.to_owned(), matched }))
     }
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::BoxFuture;
 
 /// The most documents, and about the most bytes, that are read ahead.
-const BATCH: usize = 256;
+const BATCH: usize = 4_096;
 const BYTES: usize = 1 << 20;
 
 /// As long as MongoDB keeps a cursor.

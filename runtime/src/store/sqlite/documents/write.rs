@@ -9,7 +9,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
 use rusqlite::{Connection, params};
 
-use super::super::failure::{Failure, Fault};
+use super::super::failure::{Failure, Fault, is_duplicate};
 use super::Moment;
 use super::catalogue::{self, Collection};
 use super::entries::{self, Entries};
@@ -64,12 +64,13 @@ impl Desk<'_> {
 
     /// Adds documents one after the other. The first failure ends it if `ordered`.
     pub(super) fn insert(&self, documents: &[RawDocumentBuf], ordered: bool, single: bool) -> Result<Vec<Bson>, Fault> {
+        let collection = self.collection()?;
         if single {
-            return documents.iter().map(|document| self.insert_one(document)).collect();
+            return documents.iter().map(|document| self.insert_into(&collection, document)).collect();
         }
         let mut several = Several::new(ordered);
         for (place, document) in documents.iter().enumerate() {
-            let inserted = self.insert_one(document).map(|id| Partial {
+            let inserted = self.insert_into(&collection, document).map(|id| Partial {
                 inserted: 1,
                 inserted_ids: vec![(place, id)],
                 ..Partial::default()
@@ -83,17 +84,26 @@ impl Desk<'_> {
 
     fn insert_one(&self, document: &RawDocument) -> Result<Bson, Fault> {
         let collection = self.collection()?;
+        self.insert_into(&collection, document)
+    }
+
+    fn insert_into(&self, collection: &Collection, document: &RawDocument) -> Result<Bson, Fault> {
         let id = checked_id(document)?;
         check_size(self.name, &id, document.as_bytes().len())?;
         let key = order::key_of(&id)?;
-        let new = Entries::of(&collection, document)?;
-        entries::check_id(self.connection, self.name, &collection, &key, &id)?;
-        new.check(self.connection, self.name, &collection, None, document)?;
-        self.connection
+        let new = Entries::of(collection, document)?;
+        new.check(self.connection, self.name, collection, None, document)?;
+        let inserted = self
+            .connection
             .prepare_cached("INSERT INTO documents (collection, key, body) VALUES (?, ?, ?)")?
-            .execute(params![collection.number, key, document.as_bytes()])?;
-        new.add(self.connection, &collection, self.connection.last_insert_rowid())?;
-        self.log(Kind::Insert, &collection, &key, None, Some(document.as_bytes()))?;
+            .execute(params![collection.number, key, document.as_bytes()]);
+        match inserted {
+            Ok(_) => (),
+            Err(error) if is_duplicate(&error) => return Err(entries::taken_id(self.name, &id).into()),
+            Err(error) => return Err(error.into()),
+        }
+        new.add(self.connection, collection, self.connection.last_insert_rowid())?;
+        self.log(Kind::Insert, collection, &key, None, Some(document.as_bytes()))?;
         Ok(id)
     }
 
