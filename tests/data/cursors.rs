@@ -15,12 +15,12 @@ async fn filled(count: i32) -> outlast::Collection<Document> {
 async fn a_cursor_sees_one_snapshot_whatever_is_written_meanwhile() {
     let (app, _folder) = app().await;
     app.scope(async {
-        let numbers = filled(3_000).await;
+        let numbers = filled(10_000).await;
         let mut cursor = numbers.find(doc! {}).await.unwrap();
         assert_eq!(cursor.try_next().await.unwrap().unwrap().get_i32("_id").unwrap(), 0);
         numbers.delete_many(doc! { "_id": { "$gte": 1_000 } }).await.unwrap();
-        numbers.insert_one(doc! { "_id": 5_000 }).await.unwrap();
-        assert_eq!(cursor.to_vec().await.unwrap().len(), 2_999, "as it was");
+        numbers.insert_one(doc! { "_id": 50_000 }).await.unwrap();
+        assert_eq!(cursor.to_vec().await.unwrap().len(), 9_999, "as it was");
         assert_eq!(numbers.find(doc! {}).await.unwrap().to_vec().await.unwrap().len(), 1_001, "as it is");
     })
     .await;
@@ -30,17 +30,17 @@ async fn a_cursor_sees_one_snapshot_whatever_is_written_meanwhile() {
 async fn many_cursors_are_open_at_once_and_others_still_read() {
     let (app, _folder) = app().await;
     app.scope(async {
-        let numbers = filled(1_000).await;
+        let numbers = filled(6_000).await;
         let mut cursors = Vec::new();
         for _ in 0..50 {
             let mut cursor = numbers.find(doc! {}).await.unwrap();
             cursor.try_next().await.unwrap();
             cursors.push(cursor);
         }
-        assert_eq!(numbers.count_documents(doc! {}).await.unwrap(), 1_000, "readers are free");
+        assert_eq!(numbers.count_documents(doc! {}).await.unwrap(), 6_000, "readers are free");
         drop(cursors.split_off(25));
         for cursor in cursors {
-            assert_eq!(cursor.to_vec().await.unwrap().len(), 999);
+            assert_eq!(cursor.to_vec().await.unwrap().len(), 5_999);
         }
         // Those that were dropped have let go of their threads.
         for _ in 0..300 {
@@ -56,7 +56,7 @@ async fn a_cursor_of_a_closed_store_says_so() {
     let (app, _folder) = app().await;
     let mut cursor = app
         .scope(async {
-            let mut cursor = filled(3_000).await.find(doc! {}).await.unwrap();
+            let mut cursor = filled(10_000).await.find(doc! {}).await.unwrap();
             cursor.try_next().await.unwrap();
             cursor
         })
