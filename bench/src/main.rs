@@ -83,6 +83,11 @@ fn main() -> std::process::ExitCode {
 }
 
 fn all(arguments: &Arguments) -> Result<()> {
+    let known = |name: &str| figures::ALL.iter().any(|figure| figure.name.starts_with(name));
+    if let Some(name) = arguments.names.iter().find(|name| !known(name)) {
+        let all: Vec<_> = figures::ALL.iter().map(|figure| figure.name).collect();
+        return Err(Failure::Wrong(format!("there is no figure {name}: there are {}", all.join(", "))));
+    }
     std::fs::create_dir_all(&arguments.folder)?;
     let setting = figures::Setting {
         full: arguments.full,
