@@ -6,11 +6,18 @@
 
 #![allow(clippy::panic, reason = "a test says what went wrong by failing")]
 
+mod chance;
 mod mongo;
 mod port;
 mod process;
+mod proxy;
+mod scripted;
+mod wire;
 
 pub use mongo::Mongo;
+pub use proxy::{Fault, FaultProxy, Rule, failure};
+pub use scripted::ScriptedServer;
+pub use wire::{Command, RawClient};
 
 /// Bytes that nobody can foresee.
 fn random<const N: usize>() -> [u8; N] {

@@ -44,13 +44,19 @@ impl Uri {
     }
 
     /// The same server at another address, and no other one.
+    ///
+    /// Polled: a server that has been said to have stepped down, and hasn't, doesn't tell a driver that listens for
+    /// news; it would be thought gone for a whole heartbeat.
     pub(super) fn through(mut self, address: &str) -> Self {
         let of_a_set = |option: &String| {
             let name = option.split('=').next().unwrap_or_default();
-            ["replicaSet", "directConnection"].iter().any(|other| name.eq_ignore_ascii_case(other))
+            ["replicaSet", "directConnection", "serverMonitoringMode"]
+                .iter()
+                .any(|other| name.eq_ignore_ascii_case(other))
         };
         self.options.retain(|option| !of_a_set(option));
         self.option("directConnection", "true");
+        self.option("serverMonitoringMode", "poll");
         "mongodb".clone_into(&mut self.scheme);
         address.clone_into(&mut self.hosts);
         self
@@ -93,7 +99,10 @@ mod tests {
     fn another_address_is_the_only_one() {
         let uri = Uri::parse("mongodb+srv://a:b@set.example/theirs?replicaset=rs&authSource=x&w=1").unwrap();
         let through = uri.through("127.0.0.1:7").of_database("ours");
-        assert_eq!(through, "mongodb://a:b@127.0.0.1:7/ours?authSource=x&w=1&directConnection=true");
+        assert_eq!(
+            through,
+            "mongodb://a:b@127.0.0.1:7/ours?authSource=x&w=1&directConnection=true&serverMonitoringMode=poll"
+        );
     }
 
     #[test]
