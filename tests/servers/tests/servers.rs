@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -130,6 +133,38 @@ fn die_with_a_server(test: &str, death: &str) {
     }
     assert!(!runs(pid), "the server {pid} still runs");
     assert_eq!(left(), 0, "folders are left in {}", folder.path().display());
+}
+
+/// Runs a test in a process that finds its programs in `path` alone, from a copy of this one in `folder`, beside which
+/// nothing has been set up; returns what it said while it failed.
+fn fail_among(path: &Path, folder: &Path) -> String {
+    let copy = folder.join("tests");
+    // By another process: a file that this one has open for writing, another test's fork may hold for a moment longer.
+    assert!(Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&copy).status().unwrap().success());
+    let mut command = Command::new(copy);
+    command.args(["--exact", "each_test_has_a_database_of_the_shared_server_while_it_runs"]);
+    command.env_remove("MONGODB_URI").env("PATH", path).stdin(Stdio::null());
+    let ended = command.output().unwrap();
+    assert!(!ended.status.success());
+    String::from_utf8_lossy(&ended.stdout).into_owned()
+}
+
+#[test]
+fn a_server_that_is_missing_is_a_failure_with_its_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = fail_among(folder.path(), folder.path());
+    assert!(said.contains("no MongoDB: set MONGODB_URI"), "{said}");
+}
+
+#[test]
+fn a_server_that_does_not_start_is_a_failure_with_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mongod = folder.path().join("mongod");
+    std::fs::write(&mongod, "#!/bin/sh\necho the disk is on fire\nexit 3\n").unwrap();
+    std::fs::set_permissions(&mongod, Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([folder.path(), Path::new("/usr/bin"), Path::new("/bin")]).unwrap();
+    let said = fail_among(Path::new(&path), folder.path());
+    assert!(said.contains("the disk is on fire") && said.contains("exit status: 3"), "{said}");
 }
 
 #[test]
