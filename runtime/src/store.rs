@@ -35,6 +35,8 @@ mod identity;
 mod name;
 mod overview;
 mod record;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
