@@ -40,6 +40,7 @@ mod wakeups;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bson::spec::BinarySubtype;
 use bson::{Bson, Document, doc};
@@ -52,6 +53,7 @@ use self::inbox::Posting;
 use self::lease::Leases;
 pub(crate) use self::options::MongoOptions;
 use self::shared::{Shared, closed};
+use self::wakeups::LookOut;
 use super::{
     Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Digest, Ends, ExecutionId, Filter, Message,
     NewExecution, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
@@ -66,6 +68,7 @@ pub(crate) struct MongoStore {
     digest_key: Vec<u8>,
     /// The store's own threads: nothing that the application does on its threads holds up a commit.
     threads: Mutex<Option<Runtime>>,
+    look_out: LookOut,
 }
 
 impl MongoStore {
@@ -87,8 +90,8 @@ impl MongoStore {
             Err(_) => return Err(client::too_late(&options)),
         };
         let leases = Leases::start(&shared)?;
-        wakeups::start(&shared);
-        Ok(Arc::new(Self { shared, leases, digest_key, threads: Mutex::new(threads.keep()) }))
+        let look_out = wakeups::start(&shared);
+        Ok(Arc::new(Self { shared, leases, digest_key, threads: Mutex::new(threads.keep()), look_out }))
     }
 
     /// Nothing more is taken in.
@@ -97,18 +100,38 @@ impl MongoStore {
         self.leases.stop();
     }
 
-    fn stop_threads(&self) {
-        if let Some(threads) = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            threads.shutdown_background();
+    /// Lets the driver's tasks end before their threads do: it panics where they don't.
+    fn stop_threads(&self) -> impl Future<Output = ()> + Send + use<> {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (look_out, client) = (self.look_out.clone(), self.shared.client.clone());
+        let (done, ended) = tokio::sync::oneshot::channel::<()>();
+        if let Some(threads) = threads {
+            let stop = move || {
+                threads.block_on(async {
+                    let quiet = async {
+                        look_out.stop().await;
+                        client.shutdown().immediate(true).await;
+                    };
+                    let _ = tokio::time::timeout(LAST_WAIT, quiet).await;
+                });
+                threads.shutdown_background();
+                drop(done);
+            };
+            // Without a thread the runtime goes with this closure.
+            drop(std::thread::Builder::new().name("outlast-store-end".into()).spawn(stop));
         }
+        async { drop(ended.await) }
     }
 }
+
+/// How long the driver's tasks get to end.
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 impl Drop for MongoStore {
     fn drop(&mut self) {
         self.shut();
         self.shared.give_up();
-        self.stop_threads();
+        drop(self.stop_threads());
     }
 }
 
@@ -302,7 +325,7 @@ impl Store for MongoStore {
             // What a server that is away was given is lost with this process, as in a crash: others take it over.
             let _ = tokio::time::timeout(self.shared.options.limit * 2, self.shared.written()).await;
             self.shared.give_up();
-            self.stop_threads();
+            self.stop_threads().await;
         })
     }
 }

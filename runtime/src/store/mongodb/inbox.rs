@@ -127,18 +127,14 @@ impl Shared {
         }
     }
 
-    /// Writes a message, if its id isn't there. The server's time and then the sender's order are the order of arrival.
+    /// Writes a message, if its id isn't there. The server's time, as its sender knows it, and then the sender's own
+    /// order are the order of arrival.
     async fn put(&self, to: &ExecutionId, posting: &Posting) -> Result<Put, Failure> {
         let key = keyed(to, &posting.message.id);
-        let document = self.message_document(to, posting).await?;
-        let new = doc! { "$mergeObjects": [{ "$literal": document }, { "_id": "$_id", "at": "$$NOW" }] };
-        let is_new = doc! { "$eq": [{ "$type": "$state" }, "missing"] };
-        let update = vec![doc! { "$replaceWith": { "$cond": [is_new, new, "$$ROOT"] } }];
-        let put = self.driven(self.tables.inbox.update_one(doc! { "_id": &*key }, update).upsert(true)).await?;
-        match put {
-            Ok(done) if done.upserted_id.is_some() => return Ok(Put::New),
-            Ok(_) => {}
-            // Two of one id at once: the other one is there.
+        let mut document = doc! { "_id": &*key };
+        document.extend(self.message_document(to, posting).await?);
+        match self.driven(self.tables.inbox.insert_one(document)).await? {
+            Ok(_) => return Ok(Put::New),
             Err(error) if is_duplicate(&error) => {}
             Err(error) => return Err(Failure::of(&error, &self.redaction)),
         }
@@ -155,7 +151,8 @@ impl Shared {
     async fn message_document(&self, to: &ExecutionId, posting: &Posting) -> Result<Document, Failure> {
         let message = &posting.message;
         let mut document = doc! {
-            "state": WAITING, "e": &*to.0, "message": &*message.id, "token": &*posting.token, "order": posting.order,
+            "state": WAITING, "e": &*to.0, "message": &*message.id, "token": &*posting.token, "at": self.server_now(),
+            "order": posting.order,
         };
         match &message.body {
             MessageBody::Signal { name, payload } => {

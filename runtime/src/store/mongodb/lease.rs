@@ -8,7 +8,6 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
-use mongodb::options::ReturnDocument;
 use mongodb::{Client, Collection};
 use tokio::sync::watch;
 
@@ -19,6 +18,9 @@ use super::shared::Shared;
 use super::random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Stamp, WorkerId};
+
+/// How often the server's clock is looked at.
+const MEASURED: Duration = Duration::from_secs(10);
 
 /// The thread that renews.
 pub(super) struct Leases {
@@ -48,11 +50,13 @@ impl Leases {
 
 /// A lease that ends in so long, from now on by the server's clock.
 fn until(lease: Duration) -> Document {
-    doc! { "until": { "$add": ["$$NOW", i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)] } }
+    // As a number: not all servers that speak MongoDB's protocol compare `$$NOW` with a stored date.
+    doc! { "until": { "$add": [{ "$toLong": "$$NOW" }, i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)] } }
 }
 
 async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
     let mut table: Option<Collection<Document>> = None;
+    let mut measured = Instant::now();
     loop {
         let Some(alive) = shared.upgrade() else { return };
         let lease = alive.options.lease;
@@ -62,6 +66,11 @@ async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
             if !alive.is_frozen() {
                 failed |= alive.renew(table, &worker).await.is_err();
             }
+        }
+        // Who has no worker learns the server's time in another way.
+        if measured.elapsed() > MEASURED {
+            measured = Instant::now();
+            let _ = alive.measure_clock().await;
         }
         drop(alive);
         // A third of its length, so that two may fail; sooner after one that did.
@@ -112,24 +121,22 @@ impl Shared {
     /// Renews a lease. One that isn't there any more is lost, and all with it.
     async fn renew(&self, workers: &Collection<Document>, id: &WorkerId) -> Result<(), Failure> {
         let alive = doc! { "_id": &*id.0, "dead": { "$exists": false } };
-        let asked = (Instant::now(), Stamp::now());
-        let renew = workers.find_one_and_update(alive, vec![doc! { "$set": until(self.options.lease) }]);
-        let renewed = self.driven(renew.return_document(ReturnDocument::After)).await?;
-        match renewed.map_err(|error| Failure::of(&error, &self.redaction))? {
-            Some(renewed) => {
-                if let Ok(until) = renewed.get_datetime("until") {
-                    let lease = i64::try_from(self.options.lease.as_millis()).unwrap_or(i64::MAX);
-                    let half = i64::try_from(asked.0.elapsed().as_millis() / 2).unwrap_or_default();
-                    let ahead = until.timestamp_millis().saturating_sub(lease) - asked.1.0 - half;
-                    self.ahead.store(ahead, Ordering::Relaxed);
-                }
-            }
-            None => {
-                if self.claims.retire(id) {
-                    tracing::warn!(worker = %id.0, "the worker was taken off the list: what it owned is another's now");
-                    self.bump();
-                }
-            }
+        let renew = workers.update_one(alive, vec![doc! { "$set": until(self.options.lease) }]);
+        let renewed = self.driven(renew).await?.map_err(|error| Failure::of(&error, &self.redaction))?;
+        if renewed.matched_count == 0 && self.claims.retire(id) {
+            tracing::warn!(worker = %id.0, "the worker was taken off the list: what it owned is another's now");
+            self.bump();
+        }
+        Ok(())
+    }
+
+    /// Asks the server for its time.
+    pub(super) async fn measure_clock(&self) -> Result<(), Failure> {
+        let (begun, now) = (Instant::now(), Stamp::now());
+        let hello = self.command(self.own.run_command(doc! { "hello": 1 })).await?;
+        if let Ok(theirs) = hello.get_datetime("localTime") {
+            let half = i64::try_from(begun.elapsed().as_millis() / 2).unwrap_or_default();
+            self.ahead.store(theirs.timestamp_millis() - now.0 - half, Ordering::Relaxed);
         }
         Ok(())
     }

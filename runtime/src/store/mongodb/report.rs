@@ -77,7 +77,7 @@ impl Shared {
         let now = self.server_now();
         let mut alive = 0;
         for worker in &workers {
-            let until = worker.get_datetime("until").map_or(i64::MIN, |until| until.timestamp_millis());
+            let until = worker.get_i64("until").unwrap_or(i64::MIN);
             if until >= now && !worker.get_bool("dead").unwrap_or_default() {
                 alive += 1;
             } else {

@@ -118,6 +118,7 @@ impl Shared {
             closed: watch::Sender::new(false),
             given_up: AtomicBool::new(false),
         };
+        shared.measure_clock().await.map_err(|failure| failure.error(&shared.name))?;
         Ok((Arc::new(shared), found.digest_key))
     }
 

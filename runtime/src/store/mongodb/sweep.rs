@@ -73,9 +73,10 @@ impl Shared {
 
     /// Those whose lease has run out, marked so that they can't renew it. The server's clock decides.
     async fn mark_dead(&self, listed: &[Document]) -> Result<Vec<Arc<str>>, Failure> {
-        let now = self.server_now();
+        // A little too early asks in vain, and what is known of the server's clock is only nearly right.
+        let now = self.server_now() + i64::try_from(self.options.lease.as_millis() / 10).unwrap_or_default();
         let late = |worker: &&Document| {
-            let until = worker.get_datetime("until").map_or(i64::MIN, |until| until.timestamp_millis());
+            let until = worker.get_i64("until").unwrap_or(i64::MIN);
             until < now || worker.get_bool("dead").unwrap_or_default()
         };
         let late: Vec<Bson> = listed.iter().filter(late).filter_map(name).map(Bson::from).collect();
@@ -83,7 +84,7 @@ impl Shared {
             return Ok(Vec::new());
         }
         let some = doc! { "_id": { "$in": late }, };
-        let dead = doc! { "$or": [{ "$eq": ["$dead", true] }, { "$lt": ["$until", "$$NOW"] }] };
+        let dead = doc! { "$or": [{ "$eq": ["$dead", true] }, { "$lt": ["$until", { "$toLong": "$$NOW" }] }] };
         let mark = vec![doc! { "$set": { "dead": { "$cond": [dead, true, "$$REMOVE"] } } }];
         self.command(self.tables.workers.update_many(some.clone(), mark)).await?;
         let mut marked = some;

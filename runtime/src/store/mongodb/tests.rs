@@ -20,6 +20,8 @@ fn hasty(database: &str) -> MongoOptions {
     MongoOptions {
         database: Some(database.into()),
         lease: Duration::from_millis(300),
+        // Ten thousand messages at once take a small server a while.
+        limit: Duration::from_secs(60),
         poll: Duration::from_millis(50),
         ..MongoOptions::new(server::uri())
     }
@@ -62,7 +64,9 @@ impl Stores for Databases {
     fn kill(&self, store: &Arc<dyn Store>, worker: &WorkerId) {
         let shared = self.behind(store).shared.clone();
         shared.claims.stop_renewing(worker);
-        let over = vec![doc! { "$set": { "until": { "$add": ["$$NOW", -1_i64] } } }];
+        // A renewal may be on its way.
+        std::thread::sleep(Duration::from_millis(50));
+        let over = vec![doc! { "$set": { "until": 0_i64 } }];
         let update = shared.tables.workers.update_one(doc! { "_id": &*worker.0 }, over);
         wait_for(shared.command(update)).unwrap();
     }

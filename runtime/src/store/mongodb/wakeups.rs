@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bson::{Bson, RawDocument, RawDocumentBuf, doc};
 use mongodb::Client;
 use mongodb::change_stream::ChangeStream;
+use tokio::task::AbortHandle;
 
 use super::failure::Failure;
 use super::schema::Tables;
@@ -18,20 +19,37 @@ use super::shared::Shared;
 /// How long the server waits for something to happen before it says that nothing has.
 const AWAIT: Duration = Duration::from_millis(500);
 
-/// Starts the look-out.
-pub(super) fn start(shared: &Arc<Shared>) {
-    drop(shared.runtime.spawn(look_out(Arc::downgrade(shared))));
+/// The look-out: its task, and the client that it has to itself.
+#[derive(Clone)]
+pub(super) struct LookOut {
+    client: Client,
+    task: AbortHandle,
 }
 
-async fn look_out(shared: Weak<Shared>) {
-    let mut tables = None;
+impl LookOut {
+    /// Ends it, and all that the driver does for it.
+    pub(super) async fn stop(self) {
+        self.task.abort();
+        self.client.shutdown().immediate(true).await;
+    }
+}
+
+/// Starts the look-out.
+pub(super) fn start(shared: &Arc<Shared>) -> LookOut {
+    let _entered = shared.runtime.enter();
+    let client = own_client(shared);
+    let tables = Tables::of(&client.database(shared.own.name()));
+    let task = shared.runtime.spawn(look_out(Arc::downgrade(shared), tables)).abort_handle();
+    LookOut { client, task }
+}
+
+async fn look_out(shared: Weak<Shared>, tables: Tables) {
     let mut stream: Option<ChangeStream<RawDocumentBuf>> = None;
     let mut said = false;
     loop {
         let Some(alive) = shared.upgrade().filter(|alive| !alive.is_closed()) else { return };
         let Some(open) = &mut stream else {
-            let tables = tables.get_or_insert_with(|| own_tables(&alive));
-            match watch(tables).await {
+            match watch(&tables).await {
                 Ok(opened) => {
                     said = false;
                     stream = Some(opened);
@@ -79,14 +97,11 @@ async fn look_out(shared: Weak<Shared>) {
     }
 }
 
-/// The collections through a client of the stream's own: it holds a connection all the time.
-fn own_tables(shared: &Shared) -> Tables {
+/// A client of the stream's own: it holds a connection all the time.
+fn own_client(shared: &Shared) -> Client {
     let mut options = shared.client_options.clone();
     options.max_pool_size = Some(2);
-    match Client::with_options(options) {
-        Ok(client) => Tables::of(&client.database(shared.own.name())),
-        Err(_) => shared.tables.clone(),
-    }
+    Client::with_options(options).unwrap_or_else(|_| shared.client.clone())
 }
 
 async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {

@@ -37,6 +37,7 @@ impl Run<'_> {
         let ids = || documents.iter().map(|document| id_of(document).unwrap_or_default());
         match documents {
             [document] if single => {
+                check_id(document)?;
                 let insert = self.collection.insert_one(document);
                 optional!(insert, comment = self.comment.clone());
                 within!(self.session, insert)?;
@@ -292,6 +293,20 @@ impl Shared {
                 Err(error)
             }
         }
+    }
+}
+
+/// MongoDB's code for an `_id` that can't be one.
+const INVALID_ID: i32 = 53;
+
+/// As MongoDB has it; servers that only speak its protocol may be less strict.
+fn check_id(document: &RawDocumentBuf) -> Result<(), Error> {
+    match id_of(document) {
+        Some(id @ (Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined)) => {
+            let error = Error::of(crate::ErrorKind::Invalid, format!("the document can't be stored: its _id can't be {id}"));
+            Err(error.with_code(INVALID_ID).into_terminal())
+        }
+        _ => Ok(()),
     }
 }
 
