@@ -32,11 +32,11 @@ pub(crate) use record::{Digest, Key, Outcome, Row, RowKind, Value};
 #[cfg(test)]
 mod conformance;
 mod identity;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
 mod name;
 mod overview;
 mod record;
-#[cfg(feature = "mongodb")]
-pub(crate) mod mongodb;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 

@@ -26,6 +26,7 @@ mod inbox;
 mod inserts;
 mod lease;
 mod log;
+mod mailbag;
 mod options;
 mod purge;
 mod report;

@@ -6,8 +6,8 @@
 use bson::{Bson, Document, doc};
 use futures_core::Stream;
 
-use super::schema::binary;
 use super::failure::Failure;
+use super::schema::binary;
 use super::shared::Shared;
 use super::{keyed, random, range_of};
 use crate::store::ExecutionId;

@@ -157,7 +157,8 @@ impl Shared {
         for execution in &mut found {
             let id = execution.id()?;
             let log = logs.remove(&id).unwrap_or_default();
-            let started = execution.started().ok_or_else(|| Failure::Damaged(format!("{id} is claimed, and has no start")))?;
+            let started =
+                execution.started().ok_or_else(|| Failure::Damaged(format!("{id} is claimed, and has no start")))?;
             let mut claim = Claim::first(worker.clone(), execution.code()?, started);
             claim.epoch = execution.epoch();
             claim.go_on(&log);

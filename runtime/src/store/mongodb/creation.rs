@@ -11,9 +11,9 @@ use super::claims::Claim;
 use super::executions::{code, watcher};
 use super::failure::{DUPLICATE_KEY, Failure};
 use super::handover::Handover;
+use super::random;
 use super::schema::{OPEN, PARKED, binary};
 use super::shared::{Shared, closed};
-use super::random;
 use crate::error::{Error, Result};
 use crate::store::{Asker, Claimed, Created, Epoch, NewExecution, Stamp, WorkerId};
 
@@ -305,7 +305,7 @@ impl Shared {
     }
 
     /// What stands under an id that is taken.
-    async fn standing(&self, creation: &Creation) -> Result<Created, Failure> {
+    async fn standing(self: &Arc<Self>, creation: &Creation) -> Result<Created, Failure> {
         let new = &creation.new;
         loop {
             let fields = doc! { "watchers": 0, "arguments": 0 };

@@ -134,10 +134,7 @@ impl Run<'_> {
             Verb::DropIndex(index) => self.drop_index(index.as_deref()).await,
             Verb::Drop => self.collection.drop().await.map(|()| Reply::Done).map_err(Failed::from),
         };
-        done.map_err(|failed| Said {
-            by_server: failed.is_of_server(),
-            error: failed.error(&name, &shared.redaction),
-        })
+        done.map_err(|failed| Said { by_server: failed.is_of_server(), error: failed.error(&name, &shared.redaction) })
     }
 
     async fn find(&mut self, query: &Query) -> Result<Reply, Failed> {
@@ -395,4 +392,3 @@ pub(super) fn too_late_for(verb: &Verb) -> Error {
     )
     .into_terminal()
 }
-

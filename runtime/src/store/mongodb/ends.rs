@@ -1,6 +1,8 @@
 //! How a claim ends: the end, release, parking. Each is one conditional update of the execution's document, and says in
 //! `left` that the owner did it: so one whose reply was lost is recognised.
 
+use std::sync::Arc;
+
 use bson::{Bson, Document, doc};
 
 use super::entries::outcome_number;
@@ -39,7 +41,7 @@ impl Shared {
 
     /// The end: status and value; then what is left over, and the watchers.
     pub(super) async fn end(
-        &self,
+        self: &Arc<Self>,
         id: &ExecutionId,
         epoch: Epoch,
         finished: &Finished,
@@ -81,7 +83,8 @@ impl Shared {
         leaving: &Leaving,
         set: &Document,
     ) -> Result<Left, Failure> {
-        let unset = doc! { "owner": "", "mail": "", "due": "", "queue": "", "reason": "", "cancel": "", "until_build": "" };
+        let unset =
+            doc! { "owner": "", "mail": "", "due": "", "queue": "", "reason": "", "cancel": "", "until_build": "" };
         let mine = doc! { "_id": &*id.0, "owner": &*leaving.worker.0, "epoch": epoch.0 as i64 };
         let mut alone = mine.clone();
         alone.insert("watchers", doc! { "$exists": false });
@@ -105,7 +108,7 @@ impl Shared {
     }
 
     /// Tells each watcher of an end, then forgets them. May be done twice: their messages have ids of their own.
-    pub(super) async fn tell_watchers(&self, id: &ExecutionId, finished: &Finished) -> Result<(), Failure> {
+    pub(super) async fn tell_watchers(self: &Arc<Self>, id: &ExecutionId, finished: &Finished) -> Result<(), Failure> {
         let Some(found) = self.execution(id, doc! { "watchers": 1 }).await? else { return Ok(()) };
         for watcher in found.watchers() {
             let body = MessageBody::Ended { execution: id.clone(), finished: finished.clone() };

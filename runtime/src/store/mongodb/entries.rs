@@ -215,9 +215,7 @@ fn row_kind(kind: i32, document: &mut Document) -> Result<RowKind, Failure> {
                 build: number(document, "build")? as u64,
             })
         }
-        ARRIVAL => {
-            RowKind::Arrival { name: name(document)?, payload: bytes(document, "value").unwrap_or_default() }
-        }
+        ARRIVAL => RowKind::Arrival { name: name(document)?, payload: bytes(document, "value").unwrap_or_default() },
         CANCEL => RowKind::Cancel { reason: text(bytes(document, "value").unwrap_or_default()) },
         DEADLINE => RowKind::Deadline,
         number => return Err(unknown("a row's type", number)),

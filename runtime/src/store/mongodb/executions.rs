@@ -9,9 +9,7 @@ use super::failure::Failure;
 use super::schema::{OPEN, PARKED, TOMBSTONE};
 use super::{bytes, digest_of, unknown};
 use crate::error::{Error, ErrorKind};
-use crate::store::{
-    Digest, End, Epoch, ExecutionId, Finished, Name, Stamp, Status, Summary, Watcher, WorkerId,
-};
+use crate::store::{Digest, End, Epoch, ExecutionId, Finished, Name, Stamp, Status, Summary, Watcher, WorkerId};
 
 /// Function and version, as workers ask for them.
 pub(super) fn code(function: &str, version: u32) -> String {
@@ -97,7 +95,8 @@ impl Execution {
     }
 
     pub(super) fn version(&self) -> Result<u32, Failure> {
-        u32::try_from(self.number("version")?).map_err(|_| Failure::Damaged("an execution's version is too large".into()))
+        u32::try_from(self.number("version")?)
+            .map_err(|_| Failure::Damaged("an execution's version is too large".into()))
     }
 
     pub(super) fn code(&self) -> Result<Arc<str>, Failure> {

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use bson::{Bson, Document, doc};
 
+use super::blobs::SPILLED;
 use super::entries::{outcome_number, value_of};
 use super::executions::{Execution, not_there};
-use super::failure::{Failure, Fault, is_duplicate};
+use super::failure::{Failure, Fault};
 use super::schema::{OPEN, PARKED, binary};
 use super::shared::Shared;
 use super::{bytes, keyed, random, text, unknown};
@@ -24,14 +25,14 @@ const CANCEL: i32 = 2;
 const ENDED: i32 = 3;
 
 /// `state` of a message that waits.
-const WAITING: i32 = 0;
+pub(super) const WAITING: i32 = 0;
 /// `state` of one that was taken: nothing else is left of it.
 const TAKEN: i32 = 1;
 
 /// A message on its way; tried again, it is known by its token.
 pub(super) struct Posting {
-    message: Message,
-    token: String,
+    pub(super) message: Message,
+    pub(super) token: String,
     /// Tells apart what one sender sends within a millisecond.
     order: i64,
 }
@@ -42,6 +43,16 @@ impl Posting {
         LAST.fetch_max(Stamp::now().0.saturating_mul(1000), Ordering::Relaxed);
         let order = LAST.fetch_add(1, Ordering::Relaxed);
         Ok(Self { message, token: crate::digest::hex(&random::<8>()?), order })
+    }
+
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        let payload = match &self.message.body {
+            MessageBody::Signal { payload, .. } => payload.len(),
+            MessageBody::Cancel { reason } => reason.len(),
+            MessageBody::Ended { finished, .. } => finished.value.bytes().len(),
+        };
+        payload.min(SPILLED) + 512
     }
 }
 
@@ -59,15 +70,30 @@ pub(super) enum Posted {
 }
 
 /// What an inbox says to a message.
-enum Put {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    /// It is in.
     New,
+    /// It was there, and may not have been told of.
     Waits,
+    /// It was there, and is in the record.
     Taken,
+}
+
+impl Put {
+    /// What its sender hears, once the execution knows.
+    pub(super) fn posted(self) -> Posted {
+        if self == Self::New { Posted::Taken } else { Posted::Refused }
+    }
 }
 
 impl Shared {
     /// Puts a message into an inbox for someone outside.
-    pub(super) async fn post_from_outside(&self, to: &ExecutionId, posting: &Posting) -> Result<bool, Fault> {
+    pub(super) async fn post_from_outside(
+        self: &Arc<Self>,
+        to: &ExecutionId,
+        posting: &Arc<Posting>,
+    ) -> Result<bool, Fault> {
         let label = || match &posting.message.body {
             MessageBody::Signal { name, .. } => format!("inbox signal {name}"),
             MessageBody::Cancel { .. } => "inbox cancel".to_owned(),
@@ -81,77 +107,46 @@ impl Shared {
             Posted::Refused => Ok(false),
             Posted::Nowhere { tombstone } => Err(not_there(to, tombstone).into()),
             Posted::Full => {
-                let text = format!(
-                    "execution {to} has more signals than it takes: {MAX_INBOX} wait, or its record is full"
-                );
+                let text =
+                    format!("execution {to} has more signals than it takes: {MAX_INBOX} wait, or its record is full");
                 Err(Error::of(ErrorKind::TooLarge, text).with_execution(to).into())
             }
         }
     }
 
     /// Tells a watcher of an end. One that has ended itself, or is gone, needn't know.
-    pub(super) async fn deliver(&self, to: &ExecutionId, message: &Message) -> Result<(), Failure> {
-        self.post(to, &Posting::new(message.clone())?).await.map(drop)
+    pub(super) async fn deliver(self: &Arc<Self>, to: &ExecutionId, message: &Message) -> Result<(), Failure> {
+        self.post(to, &Arc::new(Posting::new(message.clone())?)).await.map(drop)
     }
 
-    async fn post(&self, to: &ExecutionId, posting: &Posting) -> Result<Posted, Failure> {
-        let put = self.put(to, posting).await?;
-        if matches!(put, Put::Taken) {
-            return Ok(Posted::Refused);
-        }
+    /// A message is in an inbox whose execution couldn't be told: it isn't there, has ended, or has had many.
+    pub(super) async fn settle_alone(&self, to: &ExecutionId, posting: &Posting, put: Put) -> Result<Posted, Failure> {
+        let cancels = matches!(posting.message.body, MessageBody::Cancel { .. });
         let signals = matches!(posting.message.body, MessageBody::Signal { .. });
-        let told = self.tell(to, posting, signals).await?;
-        let posted = match told {
-            true => Posted::Taken,
-            false => match self.execution(to, doc! { "status": 1, "posts": 1 }).await? {
-                None => Posted::Nowhere { tombstone: false },
-                Some(found) if found.is_tombstone() => Posted::Nowhere { tombstone: true },
-                Some(found) if !found.is_open() => Posted::Refused,
-                Some(found) if self.is_full(to, &found).await? => Posted::Full,
-                // It has had many messages, and taken them. Or it has ended just now.
-                Some(_) if self.tell(to, posting, false).await? => Posted::Taken,
-                Some(_) => Posted::Refused,
-            },
-        };
-        match (posted, put) {
-            (Posted::Taken, Put::New) => {
+        let posted = match self.execution(to, doc! { "status": 1, "posts": 1 }).await? {
+            None => Posted::Nowhere { tombstone: false },
+            Some(found) if found.is_tombstone() => Posted::Nowhere { tombstone: true },
+            Some(found) if !found.is_open() => Posted::Refused,
+            Some(found) if signals && self.is_full(to, &found).await? => Posted::Full,
+            // It has had many, and taken them.
+            Some(_) if self.tell(to, 1, cancels, None).await? => {
                 self.bump();
-                Ok(Posted::Taken)
+                return Ok(put.posted());
             }
-            (Posted::Taken, _) => Ok(Posted::Refused),
-            (refused, _) => {
-                let mine = doc! { "_id": keyed(to, &posting.message.id), "token": &*posting.token };
-                self.command(self.tables.inbox.delete_one(mine)).await?;
-                Ok(refused)
-            }
-        }
+            // It has ended just now.
+            Some(_) => Posted::Refused,
+        };
+        let mine = doc! { "_id": keyed(to, &posting.message.id), "token": &*posting.token };
+        self.command(self.tables.inbox.delete_one(mine)).await?;
+        Ok(posted)
     }
 
-    /// Writes a message, if its id isn't there. The server's time, as its sender knows it, and then the sender's own
-    /// order are the order of arrival.
-    async fn put(&self, to: &ExecutionId, posting: &Posting) -> Result<Put, Failure> {
-        let key = keyed(to, &posting.message.id);
-        let mut document = doc! { "_id": &*key };
-        document.extend(self.message_document(to, posting).await?);
-        match self.driven(self.tables.inbox.insert_one(document)).await? {
-            Ok(_) => return Ok(Put::New),
-            Err(error) if is_duplicate(&error) => {}
-            Err(error) => return Err(Failure::of(&error, &self.redaction)),
-        }
-        let found = self.command(self.tables.inbox.find_one(doc! { "_id": key })).await?;
-        Ok(match found {
-            Some(found) if found.get_str("token").is_ok_and(|token| token == posting.token) => Put::New,
-            Some(found) if found.get_i32("state").is_ok_and(|state| state == WAITING) => Put::Waits,
-            Some(_) => Put::Taken,
-            // Its execution has ended meanwhile.
-            None => Put::Taken,
-        })
-    }
-
-    async fn message_document(&self, to: &ExecutionId, posting: &Posting) -> Result<Document, Failure> {
+    /// A message as its document. The server's time, as its sender knows it, and then the sender's own order are the order
+    /// of arrival.
+    pub(super) async fn message_document(&self, to: &ExecutionId, posting: &Posting) -> Result<Document, Failure> {
         let message = &posting.message;
         let mut document = doc! {
-            "state": WAITING, "e": &*to.0, "message": &*message.id, "token": &*posting.token, "at": self.server_now(),
+            "_id": keyed(to, &message.id), "state": WAITING, "e": &*to.0, "message": &*message.id, "token": &*posting.token, "at": self.server_now(),
             "order": posting.order,
         };
         match &message.body {
@@ -176,15 +171,21 @@ impl Shared {
         Ok(document)
     }
 
-    /// Tells an execution that it has a message: its owner hears of it; one that nobody owns may become due.
-    async fn tell(&self, to: &ExecutionId, posting: &Posting, bounded: bool) -> Result<bool, Failure> {
+    /// Tells an execution that it has so many messages: its owner hears of it; one that nobody owns may become due.
+    /// Not if it has had more than `most`.
+    pub(super) async fn tell(
+        &self,
+        to: &ExecutionId,
+        count: i64,
+        cancels: bool,
+        most: Option<i64>,
+    ) -> Result<bool, Failure> {
         let mut open = doc! { "_id": &*to.0, "status": { "$in": [OPEN, PARKED] } };
-        if bounded {
-            open.insert("posts", doc! { "$lt": MAX_INBOX as i64 });
+        if let Some(most) = most {
+            open.insert("posts", doc! { "$lte": most - count });
         }
         let now = Stamp::now().0;
         let unowned = doc! { "$eq": [{ "$type": "$owner" }, "missing"] };
-        let cancels = matches!(posting.message.body, MessageBody::Cancel { .. });
         // One that hasn't begun keeps its start; a parked one can't use what comes: only a cancellation wakes them.
         let wakes = if cancels {
             unowned
@@ -193,7 +194,7 @@ impl Shared {
             doc! { "$and": [unowned, { "$eq": ["$status", OPEN] }, begun] }
         };
         let mut set = doc! {
-            "posts": { "$add": ["$posts", 1_i64] },
+            "posts": { "$add": ["$posts", count] },
             "mail": true,
             // Changes with each message and names the owner: what its change stream hears.
             "bell": { "$concat": [{ "$ifNull": ["$owner", ""] }, " ", { "$toString": "$posts" }] },
@@ -238,8 +239,7 @@ impl Shared {
             Some(moved) => moved,
             None => self.have_rows(of, &messages).await?,
         };
-        let (taken, waiting): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| moved.contains(&message.id));
+        let (taken, waiting): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| moved.contains(&message.id));
         for message in taken {
             self.take_out(of, &message.id).await?;
         }
@@ -341,7 +341,7 @@ impl Shared {
     }
 
     /// Announces an end to a watcher: at once, if it has come.
-    pub(super) async fn watch(&self, of: &ExecutionId, watcher: &Watcher) -> Result<(), Fault> {
+    pub(super) async fn watch(self: &Arc<Self>, of: &ExecutionId, watcher: &Watcher) -> Result<(), Fault> {
         let open = doc! { "_id": &*of.0, "status": { "$in": [OPEN, PARKED] } };
         let add = doc! { "$addToSet": { "watchers": super::executions::watcher(watcher) } };
         if self.command(self.tables.executions.update_one(open, add)).await?.matched_count > 0 {
@@ -357,7 +357,7 @@ impl Shared {
 
     /// Tells a late watcher of an end.
     pub(super) async fn announce(
-        &self,
+        self: &Arc<Self>,
         of: &ExecutionId,
         watcher: &Watcher,
         finished: Finished,
@@ -386,7 +386,10 @@ fn message(mut document: Document) -> Result<Message, Failure> {
                 _ => return Err(Failure::Damaged("a message of an end doesn't say which".into())),
             };
             let value = value_of(document.get_i32("outcome").unwrap_or_default(), payload)?;
-            MessageBody::Ended { execution: ExecutionId(field(&document, "source")?), finished: Finished { end, value } }
+            MessageBody::Ended {
+                execution: ExecutionId(field(&document, "source")?),
+                finished: Finished { end, value },
+            }
         }
         number => return Err(unknown("a message's kind", number)),
     };

@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use super::executions::due_now;
 use super::failure::Failure;
+use super::random;
 use super::schema::{OPEN, PARKED, Tables};
 use super::shared::Shared;
-use super::random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{Stamp, WorkerId};
 

@@ -99,7 +99,11 @@ impl Shared {
 
     /// The last entry of a log.
     pub(super) async fn last_entry(&self, id: &ExecutionId) -> Result<Option<Entry>, Failure> {
-        let sort = if self.indexed_log { doc! { "_id.p": -1 } } else { doc! { "_id": -1 } };
+        let sort = if self.indexed_log {
+            doc! { "_id.p": -1 }
+        } else {
+            doc! { "_id": -1 }
+        };
         let found = self.command(self.tables.log.find_one(from_place(id, 0)).sort(sort)).await?;
         found.map(entry).transpose()
     }

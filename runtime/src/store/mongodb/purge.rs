@@ -10,9 +10,9 @@ use bson::{Bson, Document, doc};
 
 use super::executions::Execution;
 use super::failure::Failure;
+use super::range_of;
 use super::schema::{OPEN, PARKED, TOMBSTONE};
 use super::shared::Shared;
-use super::range_of;
 use crate::hashing::FastSet;
 use crate::store::{ExecutionId, Retention, Stamp};
 

@@ -93,8 +93,9 @@ impl Shared {
 
     /// Rows without a gap, one writer at a time: what every log keeps.
     async fn about_logs(&self, report: &mut Report) -> Result<(), Failure> {
-        let cursor = self.command(self.tables.executions.find(doc! { "status": { "$gte": 0 } })
-            .projection(doc! { "_id": 1 })).await?;
+        let cursor = self
+            .command(self.tables.executions.find(doc! { "status": { "$gte": 0 } }).projection(doc! { "_id": 1 }))
+            .await?;
         let mut checked = 0;
         let mut some = Vec::new();
         let mut found = self.gather(cursor).await?.into_iter().peekable();
@@ -103,7 +104,9 @@ impl Shared {
             if some.len() == 100 || found.peek().is_none() {
                 for (id, log) in self.logs(&some).await? {
                     if let Some(gap) = log.record.iter().enumerate().find(|(at, row)| row.seq != *at as u64) {
-                        report.problems.push(format!("the record of {id} has a gap at row {}: restore a backup", gap.0));
+                        report
+                            .problems
+                            .push(format!("the record of {id} has a gap at row {}: restore a backup", gap.0));
                     }
                 }
                 checked += some.len();

@@ -14,6 +14,7 @@ use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
 use super::creation::Creations;
 use super::failure::{Failure, Fault};
+use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
 use super::writer::Writer;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) claims: Claims,
     pub(super) writer: Writer,
     pub(super) creations: Creations,
+    pub(super) mailbag: Mailbag,
     pub(super) changes: watch::Sender<u64>,
     /// Where the application's code is polled.
     pub(super) bodies: Handle,
@@ -105,6 +107,7 @@ impl Shared {
             claims: Claims::default(),
             writer: Writer::default(),
             creations: Creations::default(),
+            mailbag: Mailbag::default(),
             changes: watch::Sender::new(0),
             bodies,
             runtime,

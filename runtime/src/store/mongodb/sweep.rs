@@ -30,7 +30,7 @@ struct Orphan {
 
 impl Shared {
     /// A sweep by this worker.
-    pub(super) async fn sweep(&self, worker: &WorkerId) -> Result<Swept, Failure> {
+    pub(super) async fn sweep(self: &Arc<Self>, worker: &WorkerId) -> Result<Swept, Failure> {
         self.point("before-commit", || "sweep".to_owned());
         // Before the list: who isn't on it then had been registered before it owned anything.
         let wide = self.sweeps.fetch_add(1, Ordering::Relaxed) % WIDE == 0;
@@ -183,7 +183,7 @@ impl Shared {
     }
 
     /// Ends whose owner died before all watchers were told.
-    async fn finish_ends(&self) -> Result<(), Failure> {
+    async fn finish_ends(self: &Arc<Self>) -> Result<(), Failure> {
         let before = Stamp::now().0.saturating_sub(i64::try_from(self.options.lease.as_millis()).unwrap_or(i64::MAX));
         let untold = doc! { "tell": true, "ended": { "$lt": before } };
         let fields = doc! { "status": 1, "outcome": 1, "value": 1 };

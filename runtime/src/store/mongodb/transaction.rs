@@ -16,9 +16,7 @@ use super::failure::{Failure, is_duplicate};
 use super::shared::Shared;
 use super::writer::label;
 use crate::error::{Error, ErrorKind};
-use crate::store::{
-    Committed, Epoch, ExecutionId, Refused, RowKind, TransactionBody, TransactionFault, Verdict,
-};
+use crate::store::{Committed, Epoch, ExecutionId, Refused, RowKind, TransactionBody, TransactionFault, Verdict};
 
 /// The label of what may succeed if it is begun anew.
 pub(super) const TRANSIENT: &str = "TransientTransactionError";
@@ -85,12 +83,7 @@ impl Shared {
         }
     }
 
-    async fn try_transaction(
-        self: &Arc<Self>,
-        id: &ExecutionId,
-        epoch: Epoch,
-        body: &mut TransactionBody,
-    ) -> Tried {
+    async fn try_transaction(self: &Arc<Self>, id: &ExecutionId, epoch: Epoch, body: &mut TransactionBody) -> Tried {
         let failed = |error: &DriverError| Failure::of(error, &self.redaction);
         let mut session = match self.driven(self.client.start_session()).await {
             Ok(Ok(session)) => session,
@@ -138,7 +131,11 @@ impl Shared {
         let document = entries::row(id, at, seq, row, None, values);
         if let Err(error) = self.tables.log.insert_one(document).session(&mut session).await {
             abort(&mut session).await;
-            return if is_duplicate(&error) { Tried::Taken } else { Tried::Again(Failure::of(&error, &self.redaction)) };
+            return if is_duplicate(&error) {
+                Tried::Taken
+            } else {
+                Tried::Again(Failure::of(&error, &self.redaction))
+            };
         }
         self.point("before-commit", || label(row));
         if let Err(error) = self.commit(&mut session).await {
@@ -160,9 +157,7 @@ impl Shared {
         let begun = Instant::now();
         loop {
             match session.commit_transaction().await {
-                Err(error)
-                    if error.contains_label(UNKNOWN) && begun.elapsed() < PATIENCE && !self.has_given_up() =>
-                {
+                Err(error) if error.contains_label(UNKNOWN) && begun.elapsed() < PATIENCE && !self.has_given_up() => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
                 done => return done,

@@ -127,7 +127,8 @@ impl Shared {
     /// Open children.
     pub(super) async fn children(&self, parent: &ExecutionId) -> Result<Vec<ExecutionId>, Failure> {
         let open = doc! { "parent": &*parent.0, "status": { "$in": [OPEN, PARKED] } };
-        let find = self.tables.executions.find(open).sort(doc! { "created": 1, "_id": 1 }).projection(doc! { "_id": 1 });
+        let find =
+            self.tables.executions.find(open).sort(doc! { "created": 1, "_id": 1 }).projection(doc! { "_id": 1 });
         let cursor = self.command(find).await?;
         self.gather(cursor).await?.into_iter().map(|found| Execution(found).id()).collect()
     }

@@ -15,9 +15,7 @@ use super::entries::{self, At, plain_values, values_of};
 use super::inserts::{Fate, Placed};
 use super::shared::Shared;
 use crate::hashing::FastMap;
-use crate::store::{
-    Committed, Epoch, ExecutionId, Key, Owner, Refused, RowKind, Stamp, Submission, Write,
-};
+use crate::store::{Committed, Epoch, ExecutionId, Key, Owner, Refused, RowKind, Stamp, Submission, Write};
 
 /// The most rows of one insert, and their bytes.
 const MOST_ROWS: usize = 1000;
@@ -246,9 +244,9 @@ impl Shared {
         if run.of.as_ref() != Some(id) {
             *run = Run { of: Some(id.clone()), ..Run::default() };
         }
-        let (place, seq, stamp) = self.claims.with(id, epoch, |claim| {
-            (claim.place + run.entries, claim.seq + run.rows, claim.stamp_now())
-        })?;
+        let (place, seq, stamp) = self
+            .claims
+            .with(id, epoch, |claim| (claim.place + run.entries, claim.seq + run.rows, claim.stamp_now()))?;
         let at = At { place, epoch: epoch.0 as i64, stamp };
         let (document, seq) = match &submission.write {
             Write::Row { row, .. } => (entries::row(id, at, seq, row, None, plain_values(row)), Some(seq)),
@@ -309,12 +307,7 @@ impl Shared {
         self.settle([id], false);
     }
 
-    async fn other(
-        self: &Arc<Self>,
-        id: &ExecutionId,
-        epoch: Epoch,
-        write: &mut Write,
-    ) -> Result<Committed, Refused> {
+    async fn other(self: &Arc<Self>, id: &ExecutionId, epoch: Epoch, write: &mut Write) -> Result<Committed, Refused> {
         if self.claims.with(id, epoch, |_| ()).is_none() {
             return Err(Refused::Fenced);
         }

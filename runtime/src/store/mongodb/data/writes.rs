@@ -100,7 +100,8 @@ impl Run<'_> {
                 } else {
                     self.collection.update_one(filter, update)
                 };
-                let update = if array_filters.is_empty() { update } else { update.array_filters(array_filters.clone()) };
+                let update =
+                    if array_filters.is_empty() { update } else { update.array_filters(array_filters.clone()) };
                 let update = if *upsert { update.upsert(true) } else { update };
                 optional!(
                     update,
@@ -185,7 +186,8 @@ impl Run<'_> {
             Write::Update { target, update, array_filters, upsert, .. } => {
                 let action = self.collection.find_one_and_update(target.filter.clone(), theirs(update));
                 let action = action.return_document(returned).upsert(*upsert);
-                let action = if array_filters.is_empty() { action } else { action.array_filters(array_filters.clone()) };
+                let action =
+                    if array_filters.is_empty() { action } else { action.array_filters(array_filters.clone()) };
                 optional!(
                     action,
                     sort = target.sort.clone(),
@@ -303,7 +305,8 @@ const INVALID_ID: i32 = 53;
 fn check_id(document: &RawDocumentBuf) -> Result<(), Error> {
     match id_of(document) {
         Some(id @ (Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined)) => {
-            let error = Error::of(crate::ErrorKind::Invalid, format!("the document can't be stored: its _id can't be {id}"));
+            let error =
+                Error::of(crate::ErrorKind::Invalid, format!("the document can't be stored: its _id can't be {id}"));
             Err(error.with_code(INVALID_ID).into_terminal())
         }
         _ => Ok(()),

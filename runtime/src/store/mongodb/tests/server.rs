@@ -44,7 +44,17 @@ const UNTIL_THE_END: &str = r#""$@" >/dev/null 2>&1 & read _; kill $!"#;
 /// Starts a server and waits until it listens.
 fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&str]) -> Child {
     let child = Command::new("sh")
-        .args(["-c", UNTIL_THE_END, "sh", program, "--host", "127.0.0.1", "--port", &port.to_string(), "--storage-path"])
+        .args([
+            "-c",
+            UNTIL_THE_END,
+            "sh",
+            program,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--storage-path",
+        ])
         .arg(directory)
         .args(arguments)
         .stdin(Stdio::piped())
