@@ -61,7 +61,10 @@
 //! | `crash-points` | no | named points at which a test can kill a process; never in production |
 
 #![forbid(unsafe_code)]
-#![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "most of the engine waits for a store"))]
+#![cfg_attr(
+    not(any(feature = "sqlite", feature = "mongodb")),
+    allow(dead_code, reason = "most of the engine waits for a store")
+)]
 
 #[allow(unused_extern_crates, reason = "the attributes name this crate by its name, in its own tests too")]
 extern crate self as outlast;

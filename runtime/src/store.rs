@@ -35,6 +35,8 @@ pub(crate) use record::{Digest, Key, Outcome, Row, RowKind, Value};
 #[cfg(test)]
 pub(crate) mod conformance;
 mod identity;
+#[cfg(feature = "mongodb")]
+pub(crate) mod mongodb;
 mod name;
 mod overview;
 mod portable;

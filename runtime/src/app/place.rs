@@ -12,13 +12,13 @@ pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
         "sqlite" | "memory" => embedded(url, settings).await,
-        "mongodb" | "mongodb+srv" => Err(Error::of(
-            ErrorKind::Unsupported,
-            "a MongoDB store needs outlast's feature `mongodb`, which this version doesn't have yet: use sqlite://",
-        )),
+        "mongodb" | "mongodb+srv" => server(url, settings).await,
         _ => Err(Error::of(
             ErrorKind::Invalid,
-            format!("the store `{}` isn't a URL that outlast knows: write sqlite://shop.db or memory:", shown(url)),
+            format!(
+                "the store `{}` isn't a URL that outlast knows: write sqlite://shop.db, mongodb://host/shop or memory:",
+                shown(url)
+            ),
         )),
     }
 }
@@ -58,6 +58,25 @@ async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
     Err(Error::of(
         ErrorKind::Unsupported,
         format!("the store `{}` needs outlast's feature `sqlite`, which this build doesn't have", shown(url)),
+    ))
+}
+
+#[cfg(feature = "mongodb")]
+async fn server(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
+    use crate::store::mongodb::{MongoOptions, MongoStore};
+    let mut options = MongoOptions::new(url);
+    options.limit = settings.store_timeout;
+    options.lease = settings.hang_limit;
+    let store: Arc<dyn Store> = MongoStore::open(options).await?;
+    Ok(store)
+}
+
+#[cfg(not(feature = "mongodb"))]
+#[allow(clippy::unused_async, reason = "as its sibling")]
+async fn server(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
+    Err(Error::of(
+        ErrorKind::Unsupported,
+        format!("the store `{}` needs outlast's feature `mongodb`, which this build doesn't have", shown(url)),
     ))
 }
 

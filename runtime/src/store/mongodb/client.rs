@@ -1,0 +1,203 @@
+//! From a URI to clients: whom to ask, with which concerns, and which servers are refused.
+
+use std::time::Duration;
+
+use bson::{Document, doc};
+use mongodb::options::{
+    Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+};
+use mongodb::{Client, Database};
+
+use super::failure::{Failure, words};
+use super::options::MongoOptions;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The database where the URI names none.
+const DATABASE: &str = "outlast";
+/// The oldest wire version that is accepted: MongoDB 6.0's.
+const OLDEST: i32 = 17;
+
+/// What must not be shown: parts of the URI.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Redaction(Vec<String>);
+
+impl Redaction {
+    fn of(uri: &str, password: Option<&str>) -> Self {
+        let mut secrets = Vec::new();
+        let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+        let authority = rest.split(['/', '?']).next().unwrap_or_default();
+        // A password with a bare slash or mark in it makes no valid URI, and must not be shown for it either.
+        for part in [authority, rest] {
+            if let Some((user, _)) = part.rsplit_once('@') {
+                secrets.push(user.to_owned());
+                secrets.extend(user.split_once(':').map(|(_, password)| password.to_owned()));
+            }
+        }
+        secrets.extend(password.map(str::to_owned));
+        secrets.retain(|secret| !secret.is_empty());
+        // The longest first: one may be within another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self(secrets)
+    }
+
+    /// The text without secrets.
+    pub(super) fn clean(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "•••"))
+    }
+}
+
+/// The URI as it may be shown: without user, password and parameters.
+fn shown(uri: &str) -> String {
+    let cleaned = Redaction::of(uri, None).clean(uri);
+    cleaned.split('?').next().unwrap_or_default().to_owned()
+}
+
+/// The error of a store that says nothing.
+pub(super) fn too_late(options: &MongoOptions) -> Error {
+    Failure::Unreachable(format!("no answer within {:?}", options.limit)).error(&shown(&options.uri))
+}
+
+/// A server that can be asked.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    /// For outlast's own collections.
+    pub(super) own: Database,
+    /// For the application's: as the URI says.
+    pub(super) plain: Database,
+    /// For further clients: with outlast's own concerns.
+    pub(super) options: ClientOptions,
+    pub(super) redaction: Redaction,
+    /// Its name in messages.
+    pub(super) name: String,
+}
+
+/// outlast's own writes are on most members' disks before they count, whatever the URI says.
+fn durable() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
+}
+
+fn primary() -> SelectionCriteria {
+    SelectionCriteria::ReadPreference(ReadPreference::Primary)
+}
+
+/// The options of transactions.
+pub(super) fn transaction_options() -> mongodb::options::TransactionOptions {
+    mongodb::options::TransactionOptions::builder()
+        .read_concern(ReadConcern::snapshot())
+        .write_concern(durable())
+        .selection_criteria(primary())
+        .build()
+}
+
+/// Finds the server and asks it what it is.
+pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
+    let shown = shown(&options.uri);
+    let parsed = tokio::time::timeout(options.limit, ClientOptions::parse(&options.uri)).await;
+    let mut client_options = match parsed {
+        Err(_) => {
+            let text = "its addresses weren't found in time (DNS)".into();
+            return Err(Failure::Unreachable(text).error(&shown));
+        }
+        Ok(Err(error)) => {
+            let text = Redaction::of(&options.uri, None).clean(&words(&error));
+            return Err(Error::of(ErrorKind::Invalid, format!("the store `{shown}` isn't a URL of MongoDB: {text}")));
+        }
+        Ok(Ok(parsed)) => parsed,
+    };
+    let password = client_options.credential.as_ref().and_then(|credential| credential.password.as_deref());
+    let redaction = Redaction::of(&options.uri, password);
+    let named = options.database.clone().or_else(|| client_options.default_database.clone());
+    let database = named.unwrap_or_else(|| DATABASE.to_owned());
+    check_database(&database)?;
+    let plain = DatabaseOptions::builder()
+        .read_concern(client_options.read_concern.clone())
+        .write_concern(client_options.write_concern.clone())
+        .selection_criteria(client_options.selection_criteria.clone())
+        .build();
+    adjust(&mut client_options, options);
+    let failed = |error: &mongodb::error::Error| Failure::of(error, &redaction).error(&shown);
+    let client = Client::with_options(client_options.clone()).map_err(|error| failed(&error))?;
+    let own = client.database(&database);
+    let plain = client.database_with_options(&database, plain);
+    let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
+    check_server(&hello, &shown)?;
+    let name = format!("{shown} (database {database})");
+    Ok(Connected { client, own, plain, options: client_options, redaction, name })
+}
+
+fn adjust(client: &mut ClientOptions, options: &MongoOptions) {
+    client.app_name.get_or_insert_with(|| "outlast".to_owned());
+    client.max_pool_size.get_or_insert(options.pool);
+    client.server_selection_timeout = Some(options.limit * 4 / 5);
+    client.connect_timeout = Some(client.connect_timeout.unwrap_or(options.limit).min(options.limit * 4 / 5));
+    client.heartbeat_freq.get_or_insert(Duration::from_secs(2));
+    client.retry_writes = Some(true);
+    client.retry_reads = Some(true);
+    client.write_concern = Some(durable());
+    client.read_concern = Some(ReadConcern::majority());
+    client.selection_criteria = Some(primary());
+}
+
+fn check_database(name: &str) -> Result<()> {
+    let odd = |character: char| "/\\. \"$*<>:|?".contains(character) || character.is_control();
+    if name.is_empty() || name.len() > 63 || name.contains(odd) || ["admin", "local", "config"].contains(&name) {
+        return Err(Error::of(
+            ErrorKind::Invalid,
+            format!(
+                "the database `{name}` can't hold a store: write mongodb://host/shop, with a name of up to 63 letters, \
+                 digits, - and _ that isn't one of the server's own"
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses what can't keep a store.
+fn check_server(hello: &Document, shown: &str) -> Result<()> {
+    let unsupported = |text: String| Err(Error::of(ErrorKind::Unsupported, text));
+    let wire = hello.get_i32("maxWireVersion").unwrap_or_default();
+    if wire < OLDEST {
+        return unsupported(format!(
+            "the store {shown} is on a server older than MongoDB 6.0 (wire version {wire}, {OLDEST} is needed): upgrade it"
+        ));
+    }
+    let sharded = hello.get_str("msg").is_ok_and(|message| message == "isdbgrid");
+    if !sharded && hello.get_str("setName").is_err() {
+        return unsupported(format!(
+            "the store {shown} is on a standalone server, which has no transactions: make it a replica set of one \
+             (start it with `--replSet rs0`, run `rs.initiate()` once)"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out() {
+        let redaction = Redaction::of("mongodb://ann:p%40ss@one,two/shop", Some("p@ss"));
+        let cleaned = redaction.clean("no p@ss for ann:p%40ss@one");
+        assert!(!cleaned.contains("p@ss") && !cleaned.contains("p%40ss"), "{cleaned}");
+        let odd = Redaction::of("mongodb://ann:pa/ss@one", None).clean("invalid mongodb://ann:pa/ss@one");
+        assert!(!odd.contains("pa/ss"), "{odd}");
+    }
+
+    #[test]
+    fn odd_databases_are_refused() {
+        for name in ["", "a b", "a.b", "a$", "a/b", "a\0", "admin", "local", "config", &"x".repeat(64), "a\"b", "a*"] {
+            assert_eq!(check_database(name).err().map(|error| error.kind()), Some(ErrorKind::Invalid), "{name:?}");
+        }
+        assert!(check_database("shop-1_b").is_ok());
+    }
+
+    #[test]
+    fn only_servers_with_transactions_are_accepted() {
+        let kind = |hello: Document| check_server(&hello, "x").err().map(|error| error.kind());
+        assert_eq!(kind(doc! { "maxWireVersion": 13, "setName": "rs" }), Some(ErrorKind::Unsupported));
+        assert_eq!(kind(doc! { "maxWireVersion": 21 }), Some(ErrorKind::Unsupported));
+        assert_eq!(kind(doc! { "maxWireVersion": 21, "setName": "rs" }), None);
+        assert_eq!(kind(doc! { "maxWireVersion": 21, "msg": "isdbgrid" }), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! What can go wrong with the server, in the words of its user.
+//!
+//! A [`Failure`] is the server's or the network's: the command is sent again. An answer is a caller's: nothing was
+//! written, or what was is known.
+
+use mongodb::error::{Error as DriverError, ErrorKind as DriverKind, WriteFailure};
+
+use super::client::Redaction;
+use crate::error::{Error, ErrorKind};
+
+/// A unique key is taken.
+pub(super) const DUPLICATE_KEY: i32 = 11_000;
+
+/// Why the server can't be asked, now or at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Nobody answers, or the connection broke.
+    Unreachable(String),
+    /// The user is unknown, or the password wrong.
+    Refused(String),
+    /// The user may not do this.
+    Forbidden(String),
+    /// What stands in the database makes no sense.
+    Damaged(String),
+    /// A value is larger than a document can be.
+    TooBig,
+    /// Anything else that the server says, with its code.
+    Other(i32, String),
+}
+
+impl Failure {
+    /// The failure behind an error of the driver. No secret gets into it.
+    pub(super) fn of(error: &DriverError, redaction: &Redaction) -> Self {
+        let text = redaction.clean(&words(error));
+        if matches!(*error.kind, DriverKind::Authentication { .. }) {
+            return Self::Refused(text);
+        }
+        match code(error) {
+            Some(18) => Self::Refused(text),
+            Some(13) => Self::Forbidden(text),
+            Some(10_334 | 17_280 | 17_419 | 17_420) => Self::TooBig,
+            Some(code) => Self::Other(code, text),
+            None => match &*error.kind {
+                DriverKind::BsonDeserialization(_) | DriverKind::Bson(_) | DriverKind::InvalidResponse { .. } => {
+                    Self::Damaged(text)
+                }
+                // A handshake that was refused comes as a server that can't be selected.
+                DriverKind::ServerSelection { .. } if text.contains("uthentication") => Self::Refused(text),
+                _ => Self::Unreachable(text),
+            },
+        }
+    }
+
+    /// The error for a caller. `store` names the store.
+    pub(super) fn error(&self, store: &str) -> Error {
+        let unavailable = |text: String| Error::of(ErrorKind::Unavailable, text);
+        match self {
+            Self::Unreachable(text) => unavailable(format!(
+                "the store {store} can't be reached: {text}. Look at the address, the network and the server; what was \
+                 accepted goes on by itself"
+            )),
+            Self::Refused(text) => unavailable(format!(
+                "the store {store} refuses this user: {text}. Look at the name, the password and `authSource` in \
+                 OUTLAST_STORE"
+            )),
+            Self::Forbidden(text) => unavailable(format!(
+                "the store {store} doesn't let this user do that: {text}. Give it the role `readWrite` on the database"
+            )),
+            Self::Damaged(text) => Error::of(
+                ErrorKind::Damaged,
+                format!("the store {store} is damaged: {text}. Stop all its workers and restore a backup"),
+            ),
+            Self::TooBig => Error::of(ErrorKind::TooLarge, "a value is larger than MongoDB can hold").into_terminal(),
+            Self::Other(code, text) => unavailable(format!("the store {store} failed with code {code}: {text}")),
+        }
+    }
+
+    /// Whether no wait can mend it.
+    pub(super) fn is_final(&self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Forbidden(_) | Self::Damaged(_) | Self::TooBig => true,
+            Self::Unreachable(_) | Self::Other(..) => false,
+        }
+    }
+}
+
+/// Why a request came to nothing.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The server's: ask it again.
+    Failure(Failure),
+    /// The caller's.
+    Answer(Error),
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Answer(error)
+    }
+}
+
+/// The server's code, if it is the server that says no.
+pub(super) fn code(error: &DriverError) -> Option<i32> {
+    match &*error.kind {
+        DriverKind::Command(error) => Some(error.code),
+        DriverKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        DriverKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        DriverKind::InsertMany(error) => {
+            let first = error.write_errors.as_ref().and_then(|errors| errors.first()).map(|error| error.code);
+            first.or_else(|| error.write_concern_error.as_ref().map(|error| error.code))
+        }
+        _ => None,
+    }
+}
+
+/// What the driver or the server says, without the driver's own wrapping.
+pub(super) fn words(error: &DriverError) -> String {
+    match &*error.kind {
+        DriverKind::Command(error) => error.message.clone(),
+        DriverKind::Write(WriteFailure::WriteError(error)) => error.message.clone(),
+        DriverKind::Write(WriteFailure::WriteConcernError(error)) => error.message.clone(),
+        DriverKind::InsertMany(error) => {
+            let first = error.write_errors.as_ref().and_then(|errors| errors.first());
+            let concern = error.write_concern_error.as_ref();
+            let text = first.map(|error| &error.message).or_else(|| concern.map(|error| &error.message));
+            text.cloned().unwrap_or_else(|| "an insert failed".into())
+        }
+        DriverKind::Io(error) => error.to_string(),
+        kind => kind.to_string(),
+    }
+}
+
+/// Whether a write failed because its key is taken.
+pub(super) fn is_duplicate(error: &DriverError) -> bool {
+    code(error) == Some(DUPLICATE_KEY)
+}

@@ -1,0 +1,148 @@
+//! This handle's workers live: one document each says until when, in the server's time, renewed on a thread that no code
+//! of the application's runs on.
+//!
+//! A lease decides only when others try. That a worker which was taken back from can't write is the log's business.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+use mongodb::{Client, Collection};
+use tokio::sync::watch;
+
+use super::executions::due_now;
+use super::failure::Failure;
+use super::random;
+use super::schema::{OPEN, PARKED, Tables};
+use super::shared::Shared;
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::{Stamp, WorkerId};
+
+/// How often the server's clock is looked at.
+const MEASURED: Duration = Duration::from_secs(10);
+
+/// The thread that renews.
+pub(super) struct Leases {
+    stop: watch::Sender<bool>,
+}
+
+impl Leases {
+    /// Starts the thread.
+    pub(super) fn start(shared: &Arc<Shared>) -> Result<Self> {
+        let stop = watch::Sender::new(false);
+        let (stopped, weak) = (stop.subscribe(), Arc::downgrade(shared));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let started = runtime.and_then(|runtime| {
+            let run = move || runtime.block_on(renew_all(weak, stopped));
+            std::thread::Builder::new().name("outlast-lease".into()).spawn(run)
+        });
+        started.map_err(|error| {
+            Error::of(ErrorKind::Unavailable, format!("the thread that renews leases can't be started: {error}"))
+        })?;
+        Ok(Self { stop })
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// A lease that ends in so long, from now on by the server's clock.
+fn until(lease: Duration) -> Document {
+    // As a number: not all servers that speak MongoDB's protocol compare `$$NOW` with a stored date.
+    doc! { "until": { "$add": [{ "$toLong": "$$NOW" }, i64::try_from(lease.as_millis()).unwrap_or(i64::MAX)] } }
+}
+
+async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut table: Option<Collection<Document>> = None;
+    let mut measured = Instant::now();
+    loop {
+        let Some(alive) = shared.upgrade() else { return };
+        let lease = alive.options.lease;
+        let table = table.get_or_insert_with(|| own_table(&alive));
+        let mut failed = false;
+        for worker in alive.claims.to_renew() {
+            if !alive.is_frozen() {
+                failed |= alive.renew(table, &worker).await.is_err();
+            }
+        }
+        // Who has no worker learns the server's time in another way.
+        if measured.elapsed() > MEASURED {
+            measured = Instant::now();
+            let _ = alive.measure_clock().await;
+        }
+        drop(alive);
+        // A third of its length, so that two may fail; sooner after one that did.
+        let wait = if failed { lease / 12 } else { lease / 3 };
+        let _ = tokio::time::timeout(wait, stopped.wait_for(|stopped| *stopped)).await;
+        if *stopped.borrow() {
+            return;
+        }
+    }
+}
+
+/// The workers' collection through a client of this thread's own: a pool that is full of work holds no lease up.
+fn own_table(shared: &Shared) -> Collection<Document> {
+    let mut options = shared.client_options.clone();
+    options.max_pool_size = Some(1);
+    match Client::with_options(options) {
+        Ok(client) => Tables::of(&client.database(shared.own.name())).workers,
+        Err(_) => shared.tables.workers.clone(),
+    }
+}
+
+impl Shared {
+    /// A name that is never used again.
+    pub(super) fn new_worker(&self) -> Result<WorkerId> {
+        let random: [u8; 10] = random().map_err(|failure| failure.error(&self.name))?;
+        Ok(WorkerId(crate::digest::hex(&random).into()))
+    }
+
+    /// Registers a worker, and wakes what was parked for another build.
+    pub(super) async fn register(&self, id: &WorkerId, build: u64) -> Result<(), Failure> {
+        self.point("before-commit", || "register".to_owned());
+        let mut set = until(self.options.lease);
+        set.extend(doc! { "build": build as i64, "registered": Stamp::now().0 });
+        let add = self.tables.workers.update_one(doc! { "_id": &*id.0 }, vec![doc! { "$set": set }]).upsert(true);
+        self.command(add).await?;
+        self.claims.register(id.clone());
+        let parked = doc! { "status": PARKED, "until_build": { "$exists": true, "$ne": build as i64 } };
+        let mut wake = due_now(Stamp::now());
+        wake.extend(doc! { "status": OPEN, "reason": "$$REMOVE", "until_build": "$$REMOVE" });
+        let woken = self.command(self.tables.executions.update_many(parked, vec![doc! { "$set": wake }])).await?;
+        if woken.modified_count > 0 {
+            self.bump();
+        }
+        self.point("after-commit", || "register".to_owned());
+        Ok(())
+    }
+
+    /// Renews a lease. One that isn't there any more is lost, and all with it.
+    async fn renew(&self, workers: &Collection<Document>, id: &WorkerId) -> Result<(), Failure> {
+        let alive = doc! { "_id": &*id.0, "dead": { "$exists": false } };
+        let renew = workers.update_one(alive, vec![doc! { "$set": until(self.options.lease) }]);
+        let renewed = self.driven(renew).await?.map_err(|error| Failure::of(&error, &self.redaction))?;
+        if renewed.matched_count == 0 && self.claims.retire(id) {
+            tracing::warn!(worker = %id.0, "the worker was taken off the list: what it owned is another's now");
+            self.bump();
+        }
+        Ok(())
+    }
+
+    /// Asks the server for its time.
+    pub(super) async fn measure_clock(&self) -> Result<(), Failure> {
+        let (begun, now) = (Instant::now(), Stamp::now());
+        let hello = self.command(self.own.run_command(doc! { "hello": 1 })).await?;
+        if let Ok(theirs) = hello.get_datetime("localTime") {
+            let half = i64::try_from(begun.elapsed().as_millis() / 2).unwrap_or_default();
+            self.ahead.store(theirs.timestamp_millis() - now.0 - half, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// The server's clock, as far as is known.
+    pub(super) fn server_now(&self) -> i64 {
+        Stamp::now().0.saturating_add(self.ahead.load(Ordering::Relaxed))
+    }
+}

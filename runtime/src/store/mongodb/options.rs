@@ -1,0 +1,36 @@
+//! How a store in MongoDB is opened.
+
+use std::time::Duration;
+
+/// How a store in MongoDB is opened.
+#[derive(Clone)]
+pub(crate) struct MongoOptions {
+    /// Where it is: `mongodb://…` or `mongodb+srv://…`. May hold a password: never shown.
+    pub(crate) uri: String,
+    /// The database, in place of the URI's.
+    pub(crate) database: Option<String>,
+    /// How long a caller outside waits before it is told that the store is away.
+    pub(crate) limit: Duration,
+    /// How long a worker that says nothing keeps what it owns. Renewed three times as often.
+    pub(crate) lease: Duration,
+    /// How often changes are looked for while the server sends none.
+    pub(crate) poll: Duration,
+    /// The most connections for the store's and the application's operations, where the URI says nothing.
+    pub(crate) pool: u32,
+    /// Inserts of rows that are under way at once.
+    pub(crate) lanes: usize,
+}
+
+impl MongoOptions {
+    pub(crate) fn new(uri: impl Into<String>) -> Self {
+        Self {
+            uri: uri.into(),
+            database: None,
+            limit: Duration::from_secs(10),
+            lease: Duration::from_secs(15),
+            poll: Duration::from_secs(1),
+            pool: 16,
+            lanes: 4,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The server of these tests: that of `MONGODB_URI`, or one that is started once from the program `OUTLAST_SECANTUS`
+//! names (`secantusd-py`, from the Python package SecantusDB) and ends with this process.
+
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+struct Server {
+    uri: String,
+    /// Its end is the server's.
+    _process: Option<(Child, tempfile::TempDir)>,
+}
+
+/// Where the server is.
+pub(in crate::store::mongodb) fn uri() -> String {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(start).uri.clone()
+}
+
+/// A database that nobody else has.
+pub(in crate::store::mongodb) fn new_database() -> String {
+    format!("t{}", crate::digest::hex(&super::super::random::<6>().unwrap()))
+}
+
+fn start() -> Server {
+    if let Ok(uri) = std::env::var("MONGODB_URI") {
+        return Server { uri, _process: None };
+    }
+    let program = std::env::var("OUTLAST_SECANTUS").expect(
+        "these tests need a server: set MONGODB_URI to a replica set's, or OUTLAST_SECANTUS to the program \
+         `secantusd-py` (pip install --pre SecantusDB)",
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = started(&program, port, &directory.path().join("db"), &[]);
+    let uri = format!("mongodb://127.0.0.1:{port}/?directConnection=true");
+    Server { uri, _process: Some((child, directory)) }
+}
+
+/// The shell waits for the end of its input, which is that of this process however it comes, and ends the server.
+const UNTIL_THE_END: &str = r#""$@" >/dev/null 2>&1 & read _; kill $!"#;
+
+/// Starts a server and waits until it listens.
+fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&str]) -> Child {
+    let child = Command::new("sh")
+        .args([
+            "-c",
+            UNTIL_THE_END,
+            "sh",
+            program,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+            "--storage-path",
+        ])
+        .arg(directory)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
+    for _ in 0..400 {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return child;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("the server `{program}` doesn't listen");
+}

@@ -1,0 +1,141 @@
+//! What has changed: this handle's own commits at once, others' through a change stream, and by looking where there is
+//! none.
+//!
+//! Events are hints: whoever hears of one looks for itself. So a stream that breaks is opened anew from now on, and one
+//! look makes up for what was missed. The task owns the stream alone; nothing selects over it.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use bson::{Bson, RawDocument, RawDocumentBuf, doc};
+use mongodb::Client;
+use mongodb::change_stream::ChangeStream;
+use tokio::task::AbortHandle;
+
+use super::failure::Failure;
+use super::schema::Tables;
+use super::shared::Shared;
+
+/// How long the server waits for something to happen before it says that nothing has.
+const AWAIT: Duration = Duration::from_millis(500);
+
+/// The look-out: its task, and the client that it has to itself.
+#[derive(Clone)]
+pub(super) struct LookOut {
+    client: Client,
+    task: AbortHandle,
+}
+
+impl LookOut {
+    /// Ends it, and all that the driver does for it.
+    pub(super) async fn stop(self) {
+        self.task.abort();
+        self.client.shutdown().immediate(true).await;
+    }
+}
+
+/// Starts the look-out.
+pub(super) fn start(shared: &Arc<Shared>) -> LookOut {
+    let _entered = shared.runtime.enter();
+    let client = own_client(shared);
+    let tables = Tables::of(&client.database(shared.own.name()));
+    let task = shared.runtime.spawn(look_out(Arc::downgrade(shared), tables)).abort_handle();
+    LookOut { client, task }
+}
+
+async fn look_out(shared: Weak<Shared>, tables: Tables) {
+    let mut stream: Option<ChangeStream<RawDocumentBuf>> = None;
+    let mut said = false;
+    loop {
+        let Some(alive) = shared.upgrade().filter(|alive| !alive.is_closed()) else { return };
+        let Some(open) = &mut stream else {
+            match watch(&tables).await {
+                Ok(opened) => {
+                    said = false;
+                    stream = Some(opened);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut said, true) {
+                        let failure = Failure::of(&error, &alive.redaction).error(&alive.name);
+                        tracing::warn!(error = %failure, "changes can't be followed: they are looked for");
+                    }
+                    let poll = alive.options.poll;
+                    drop(alive);
+                    tokio::time::sleep(poll).await;
+                }
+            }
+            // What was missed, or can't be heard.
+            if let Some(alive) = shared.upgrade() {
+                alive.bump();
+            }
+            continue;
+        };
+        let begun = Instant::now();
+        // Without the store: a wait for the server mustn't keep it alive.
+        drop(alive);
+        let next = open.next_if_any().await;
+        let Some(alive) = shared.upgrade() else { return };
+        match next {
+            Ok(Some(event)) => {
+                if concerns(&alive, &event) {
+                    alive.bump();
+                }
+            }
+            Ok(None) if open.is_alive() => {
+                // The driver opens a broken stream again and again by itself, without a wait.
+                if begun.elapsed() < AWAIT / 2 {
+                    let poll = alive.options.poll;
+                    drop(alive);
+                    tokio::time::sleep(poll.min(AWAIT)).await;
+                }
+            }
+            Ok(None) | Err(_) => {
+                stream = None;
+                alive.bump();
+            }
+        }
+    }
+}
+
+/// A client of the stream's own: it holds a connection all the time.
+fn own_client(shared: &Shared) -> Client {
+    let mut options = shared.client_options.clone();
+    options.max_pool_size = Some(2);
+    Client::with_options(options).unwrap_or_else(|_| shared.client.clone())
+}
+
+async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {
+    let updated = |field: &str| {
+        let mut condition = bson::Document::new();
+        condition.insert(format!("updateDescription.updatedFields.{field}"), doc! { "$exists": true });
+        Bson::Document(condition)
+    };
+    let interesting = vec![
+        updated("due"),
+        updated("bell"),
+        updated("status"),
+        doc! { "operationType": { "$in": ["insert", "replace"] }, "fullDocument.due": { "$exists": true } }.into(),
+    ];
+    let pipeline = [
+        doc! { "$match": { "operationType": { "$in": ["insert", "update", "replace"] }, "$or": interesting } },
+        doc! { "$project": {
+            "operationType": 1,
+            "due": "$updateDescription.updatedFields.due",
+            "status": "$updateDescription.updatedFields.status",
+            "bell": "$updateDescription.updatedFields.bell",
+        } },
+    ];
+    let stream = tables.executions.watch().pipeline(pipeline).max_await_time(AWAIT).await?;
+    Ok(stream.with_type())
+}
+
+/// Whether an event may matter to a worker of this handle, or to a caller that waits here.
+fn concerns(shared: &Shared, event: &RawDocument) -> bool {
+    let has = |field: &str| matches!(event.get(field), Ok(Some(value)) if value.as_null().is_none());
+    if event.get_str("operationType").is_ok_and(|kind| kind != "update") || has("due") || has("status") {
+        return true;
+    }
+    let Ok(bell) = event.get_str("bell") else { return false };
+    let owner = bell.split(' ').next().unwrap_or_default();
+    shared.claims.standing().iter().any(|worker| &*worker.0 == owner)
+}
