@@ -9,7 +9,7 @@ use futures_core::Stream;
 use super::failure::Failure;
 use super::schema::binary;
 use super::shared::Shared;
-use super::{keyed, random, range_of};
+use super::{keyed, random};
 use crate::store::ExecutionId;
 
 /// Larger values are spilled: a document holds three values, and 16 MiB.
@@ -55,11 +55,6 @@ impl Shared {
             whole.extend(piece.ok_or_else(|| Failure::Damaged(format!("a piece of the value {key} is missing")))?);
         }
         Ok(whole)
-    }
-
-    /// Removes all pieces of an execution's values.
-    pub(super) async fn remove_blobs(&self, execution: &ExecutionId) -> Result<(), Failure> {
-        self.command(self.tables.blobs.delete_many(doc! { "_id": range_of(execution) })).await.map(drop)
     }
 
     /// All documents of a cursor, their spilled values in place.

@@ -129,7 +129,7 @@ impl Shared {
         };
         self.point("before-commit", || "claim".to_owned());
         // From here on some may be ours, whatever happens: it is found out, or they are lost until this worker goes.
-        let taken = self
+        let mut claimed = self
             .persist(|| async {
                 let update = self.tables.executions.update_many(free.clone(), vec![doc! { "$set": set.clone() }]);
                 self.command(update).await?;
@@ -139,13 +139,12 @@ impl Shared {
             })
             .await
             .ok_or_else(|| Failure::Unreachable("the store was closed".into()))?;
-        if let Some(first) = taken.first() {
+        if let Some(first) = claimed.first() {
             self.point("after-commit", || format!("claim {}", first.function));
         }
         let place: FastMap<_, _> = ids.into_iter().enumerate().map(|(place, id)| (id, place)).collect();
-        let mut taken = taken;
-        taken.sort_by_key(|claimed| place.get(&claimed.id).copied());
-        Ok(taken)
+        claimed.sort_by_key(|claimed| place.get(&claimed.id).copied());
+        Ok(claimed)
     }
 
     /// Claims with their records and inboxes; of a first claim there is nothing to read.

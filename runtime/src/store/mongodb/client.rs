@@ -116,13 +116,25 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         .build();
     adjust(&mut client_options, options);
     let failed = |error: &mongodb::error::Error| Failure::of(error, &redaction).error(&shown);
-    let client = Client::with_options(client_options.clone()).map_err(|error| failed(&error))?;
+    let client = Client::with_options(heard(&client_options, options)).map_err(|error| failed(&error))?;
     let own = client.database(&database);
     let plain = client.database_with_options(&database, plain);
     let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
     check_server(&hello, &shown)?;
     let name = format!("{shown} (database {database})");
     Ok(Connected { client, own, plain, options: client_options, redaction, name })
+}
+
+/// The options of the store's main client: a test may hear its commands.
+#[cfg_attr(not(test), allow(unused_variables, reason = "nobody hears"))]
+fn heard(client: &ClientOptions, options: &MongoOptions) -> ClientOptions {
+    #[cfg_attr(not(test), allow(unused_mut, reason = "nobody hears"))]
+    let mut client = client.clone();
+    #[cfg(test)]
+    if let Some(heard) = options.heard.clone() {
+        client.command_event_handler = Some(mongodb::event::EventHandler::callback(move |event| heard.hear(&event)));
+    }
+    client
 }
 
 fn adjust(client: &mut ClientOptions, options: &MongoOptions) {

@@ -13,7 +13,7 @@ use super::failure::{DUPLICATE_KEY, Failure};
 use super::handover::Handover;
 use super::random;
 use super::schema::{OPEN, PARKED, binary};
-use super::shared::{Shared, closed};
+use super::shared::{Pause, Shared, closed};
 use crate::error::{Error, Result};
 use crate::store::{Asker, Claimed, Created, Epoch, NewExecution, Stamp, WorkerId};
 
@@ -133,7 +133,7 @@ impl Shared {
     }
 
     async fn fly(self: &Arc<Self>, mut creations: Vec<Creation>) {
-        let mut pause = self.pause();
+        let mut pause = Pause::new();
         loop {
             creations.retain(|creation| !creation.is_abandoned());
             if creations.is_empty() {
@@ -160,10 +160,7 @@ impl Shared {
         }
         let insert = self.tables.executions.insert_many(documents).ordered(false);
         let all = |said: fn() -> Said| creations.iter().map(|_| said()).collect::<Vec<_>>();
-        let error = match self.driven(insert).await? {
-            Ok(_) => return Ok(all(|| Said::New)),
-            Err(error) => error,
-        };
+        let Err(error) = self.driven(insert).await? else { return Ok(all(|| Said::New)) };
         let failure = Failure::of(&error, &self.redaction);
         match &*error.kind {
             DriverKind::InsertMany(failed) if failed.write_concern_error.is_none() => {
@@ -255,14 +252,11 @@ impl Shared {
             "posts": 0_i64,
             "made": &*creation.token,
         };
-        match self.taker(new, now) {
-            Some(worker) => {
-                document.extend(doc! { "owner": &*worker.0, "epoch": 1_i64, "started": now.0 });
-            }
-            None => {
-                let due = new.not_before.map_or(now, |start| start.max(now));
-                document.extend(doc! { "queue": code, "due": due.0 });
-            }
+        if let Some(worker) = self.taker(new, now) {
+            document.extend(doc! { "owner": &*worker.0, "epoch": 1_i64, "started": now.0 });
+        } else {
+            let due = new.not_before.map_or(now, |start| start.max(now));
+            document.extend(doc! { "queue": code, "due": due.0 });
         }
         if let Some(deadline) = deadline(new, now) {
             document.insert("deadline", deadline.0);

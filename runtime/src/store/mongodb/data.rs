@@ -12,7 +12,7 @@ use mongodb::{ClientSession, Collection, Cursor, IndexModel as DriverIndexModel}
 use self::failed::Failed;
 use super::shared::{Shared, closed};
 use crate::data::models::{Hint, IndexModel, IndexOptions};
-use crate::data::operation::{Query, Rows, Verb};
+use crate::data::operation::{Query, Rows, Verb, Write};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::BoxFuture;
@@ -116,7 +116,15 @@ impl Run<'_> {
     pub(super) async fn operation(mut self, verb: &Verb) -> Result<Reply, Said> {
         let name = self.collection.name().to_owned();
         let shared = self.shared.clone();
-        let done = match verb {
+        let done = match refused(verb) {
+            Some(error) => Err(Failed::Said(error)),
+            None => self.run(verb).await,
+        };
+        done.map_err(|failed| Said { by_server: failed.is_of_server(), error: failed.error(&name, &shared.redaction) })
+    }
+
+    async fn run(&mut self, verb: &Verb) -> Result<Reply, Failed> {
+        match verb {
             Verb::Insert { documents, ordered, single } => self.insert(documents, *ordered, *single).await,
             Verb::Find(query) => self.find(query).await,
             Verb::Explain(query) => self.explain(query).await,
@@ -133,8 +141,7 @@ impl Run<'_> {
             Verb::ListIndexes => self.list_indexes().await,
             Verb::DropIndex(index) => self.drop_index(index.as_deref()).await,
             Verb::Drop => self.collection.drop().await.map(|()| Reply::Done).map_err(Failed::from),
-        };
-        done.map_err(|failed| Said { by_server: failed.is_of_server(), error: failed.error(&name, &shared.redaction) })
+        }
     }
 
     async fn find(&mut self, query: &Query) -> Result<Reply, Failed> {
@@ -259,6 +266,28 @@ impl Run<'_> {
         }
         Ok(Reply::Done)
     }
+}
+
+/// An option that an operation is said to have, and that hasn't come along.
+fn refused(verb: &Verb) -> Option<Error> {
+    let of_write = |write: &Write| match write {
+        Write::Insert(_) => None,
+        Write::Update { target, .. } | Write::Replace { target, .. } | Write::Delete { target, .. } => target.foreign,
+    };
+    let foreign = match verb {
+        Verb::Find(query) | Verb::Explain(query) | Verb::Count(query) | Verb::Distinct { query, .. } => query.foreign,
+        Verb::Write(write) | Verb::FindAndModify { write, .. } => of_write(write),
+        Verb::Bulk { writes, .. } => writes.iter().find_map(of_write),
+        Verb::Insert { .. }
+        | Verb::EstimatedCount
+        | Verb::Modify { .. }
+        | Verb::CreateIndexes(_)
+        | Verb::ListIndexes
+        | Verb::DropIndex(_)
+        | Verb::Drop => None,
+    }?;
+    let text = format!("outlast doesn't offer {foreign}: MongoDB's own driver does");
+    Some(Error::of(ErrorKind::Unsupported, text).into_terminal())
 }
 
 /// MongoDB's code for a collection that isn't there.

@@ -136,10 +136,8 @@ impl Shared {
     ) -> Result<Committed, Refused> {
         let Some(leaving) = self.leaving(id, epoch) else { return Err(Refused::Fenced) };
         self.point("before-commit", || format!("release {}", leaving.function));
-        let wake = match wake {
-            Some(wake) => doc! { "due": wake.0, "queue": "$code" },
-            None => doc! { "due": "$$REMOVE", "queue": "$$REMOVE" },
-        };
+        let nothing = || doc! { "due": "$$REMOVE", "queue": "$$REMOVE" };
+        let wake = wake.map_or_else(nothing, |wake| doc! { "due": wake.0, "queue": "$code" });
         let now = leaving.stamp.0;
         // What was told since the inbox was last read, or is in it still, makes it due.
         let mail: Bson = if leaving.waiting { true.into() } else { doc! { "$gt": ["$posts", leaving.seen] }.into() };

@@ -7,7 +7,7 @@ use bson::Document;
 use mongodb::error::ErrorKind as DriverKind;
 
 use super::failure::{DUPLICATE_KEY, Failure};
-use super::shared::Shared;
+use super::shared::{Pause, Shared};
 use crate::store::{Epoch, ExecutionId};
 
 /// A row, or an attempt, at its place.
@@ -42,7 +42,7 @@ impl Shared {
     /// Inserts rows of any executions, those of one in order. Tells the fate of each, as it is known.
     pub(super) async fn insert_rows(&self, rows: Vec<Placed>, mut tell: impl FnMut(usize, Fate)) {
         let mut left: Vec<(usize, &Placed)> = rows.iter().enumerate().collect();
-        let mut pause = self.pause();
+        let mut pause = Pause::new();
         // Whether more than the first of those left may be there already.
         let mut doubtful = false;
         while !left.is_empty() {

@@ -78,7 +78,9 @@ impl Shared {
             Ok(puts) => puts,
             // Each is sent again by who waits for it.
             Err(failure) => {
-                letters.into_iter().for_each(|letter| drop(letter.reply.send(Err(failure.clone()))));
+                for letter in letters {
+                    drop(letter.reply.send(Err(failure.clone())));
+                }
                 return;
             }
         };

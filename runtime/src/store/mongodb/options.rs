@@ -19,6 +19,9 @@ pub(crate) struct MongoOptions {
     pub(crate) pool: u32,
     /// Inserts of rows that are under way at once.
     pub(crate) lanes: usize,
+    /// A test hears each command.
+    #[cfg(test)]
+    pub(super) heard: Option<super::tests::Heard>,
 }
 
 impl MongoOptions {
@@ -31,6 +34,8 @@ impl MongoOptions {
             poll: Duration::from_secs(1),
             pool: 16,
             lanes: 4,
+            #[cfg(test)]
+            heard: None,
         }
     }
 }

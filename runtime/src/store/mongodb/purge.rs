@@ -14,7 +14,7 @@ use super::range_of;
 use super::schema::{OPEN, PARKED, TOMBSTONE};
 use super::shared::Shared;
 use crate::hashing::FastSet;
-use crate::store::{ExecutionId, Retention, Stamp};
+use crate::store::{ExecutionId, Retention};
 
 /// How much one group removes of each kind.
 const AT_ONCE: usize = 200;
@@ -130,10 +130,5 @@ impl Shared {
             self.command(self.tables.executions.delete_many(gone)).await?;
         }
         Ok(count)
-    }
-
-    /// Whether the purge clock is behind by more than a day.
-    pub(super) fn hours_behind(&self, clock: i64) -> i64 {
-        Stamp::now().0.saturating_sub(clock) / 3_600_000
     }
 }

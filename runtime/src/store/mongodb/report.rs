@@ -5,7 +5,7 @@ use bson::{Document, doc};
 use super::failure::Failure;
 use super::schema::{OPEN, PARKED, TOMBSTONE};
 use super::shared::Shared;
-use crate::store::Report;
+use crate::store::{Report, Stamp};
 
 /// A difference of clocks that is worth a word.
 const SKEW: i64 = 2_000;
@@ -25,7 +25,7 @@ impl Shared {
         } else {
             report.facts.push(("sharded", "yes".into()));
         }
-        self.about_clocks(&hello, &mut report);
+        about_clocks(&hello, &mut report);
         self.about_store(&mut report).await?;
         self.about_workers(&mut report).await?;
         if thorough {
@@ -35,18 +35,6 @@ impl Shared {
         let role = format!("{{\"roles\":[{{\"role\":\"readWrite\",\"db\":\"{database}\"}}]}}");
         report.facts.push(("roles needed", role));
         Ok(report)
-    }
-
-    fn about_clocks(&self, hello: &Document, report: &mut Report) {
-        let Ok(theirs) = hello.get_datetime("localTime") else { return };
-        let ahead = theirs.timestamp_millis() - crate::store::Stamp::now().0;
-        report.facts.push(("server's clock", format!("{ahead} ms ahead of this one")));
-        if ahead.abs() > SKEW {
-            report.problems.push(format!(
-                "the server's clock and this machine's are {ahead} ms apart: sleeps and starts are late or early by as \
-                 much. Let both follow a time server"
-            ));
-        }
     }
 
     async fn about_store(&self, report: &mut Report) -> Result<(), Failure> {
@@ -63,7 +51,8 @@ impl Shared {
             let count = self.command(self.tables.executions.count_documents(filter)).await?;
             report.facts.push((name, count.to_string()));
         }
-        let behind = self.hours_behind(store.get_i64("purge_clock").unwrap_or_default());
+        let clock = store.get_i64("purge_clock").unwrap_or_default();
+        let behind = Stamp::now().0.saturating_sub(clock) / 3_600_000;
         if behind > 24 {
             report.problems.push(format!(
                 "purging is {behind} hours behind the wall clock: it catches up by itself, or the clock has jumped ahead"
@@ -115,5 +104,17 @@ impl Shared {
         }
         report.facts.push(("records read", checked.to_string()));
         Ok(())
+    }
+}
+
+fn about_clocks(hello: &Document, report: &mut Report) {
+    let Ok(theirs) = hello.get_datetime("localTime") else { return };
+    let ahead = theirs.timestamp_millis() - Stamp::now().0;
+    report.facts.push(("server's clock", format!("{ahead} ms ahead of this one")));
+    if ahead.abs() > SKEW {
+        report.problems.push(format!(
+            "the server's clock and this machine's are {ahead} ms apart: sleeps and starts are late or early by as \
+             much. Let both follow a time server"
+        ));
     }
 }

@@ -37,7 +37,6 @@ pub(super) struct Tables {
 /// What a store is, once it is there.
 pub(super) struct Found {
     pub(super) digest_key: Vec<u8>,
-    pub(super) incarnation: String,
     /// The server finds ranges of the log by an index of its own, since it doesn't by `_id`.
     pub(super) indexed_log: bool,
 }
@@ -59,14 +58,12 @@ impl Tables {
 /// Makes what is missing. Any number of workers may start at once: one of them makes the key.
 pub(super) async fn prepare(database: &Database, tables: &Tables, failing: &Failing<'_>) -> Result<Found, Fault> {
     // Who may write nothing yet learns it from a store that is refused, so the version comes first.
-    let found = match found(tables, failing).await? {
-        Some(found) => found,
-        None => {
-            make(tables, failing).await?;
-            let found = found(tables, failing).await?;
-            found.ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no document `store`"))?
-        }
-    };
+    let there = found(tables, failing).await?;
+    if there.is_none() {
+        make(tables, failing).await?;
+    }
+    let there = if there.is_none() { found(tables, failing).await? } else { there };
+    let found = there.ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no document `store`"))?;
     make_indexes(tables, failing).await?;
     let indexed_log = !ranges_by_id(database, tables).await;
     if indexed_log {
@@ -93,8 +90,7 @@ async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, 
     }
     let digest_key = bytes(&mut store, "digest_key")
         .ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no digest key"))?;
-    let incarnation = store.get_str("incarnation").unwrap_or_default().to_owned();
-    Ok(Some(Found { digest_key, incarnation, indexed_log: false }))
+    Ok(Some(Found { digest_key, indexed_log: false }))
 }
 
 /// The one document that makes a database a store. Of several that are made at once, the first stands.

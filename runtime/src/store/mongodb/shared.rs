@@ -138,11 +138,6 @@ impl Shared {
         *self.closed.borrow()
     }
 
-    /// Hears of the end.
-    pub(super) fn closing(&self) -> watch::Receiver<bool> {
-        self.closed.subscribe()
-    }
-
     pub(super) fn give_up(&self) {
         self.given_up.store(true, Ordering::Release);
     }
@@ -221,7 +216,7 @@ impl Shared {
             let (asked, limit) = (shared.clone(), shared.options.limit);
             // A task of the store's own: what the driver has begun is never dropped half-way.
             let task = shared.runtime.spawn(async move {
-                let (begun, mut pause) = (Instant::now(), asked.pause());
+                let (begun, mut pause) = (Instant::now(), Pause::new());
                 loop {
                     match run(asked.clone()).await {
                         Ok(answer) => return Ok(answer),
@@ -245,17 +240,12 @@ impl Shared {
         }
     }
 
-    /// The waits between tries.
-    pub(super) fn pause(&self) -> Pause {
-        Pause(FIRST_WAIT)
-    }
-
     /// Does something until it succeeds; `None` if the store has given up.
     pub(super) async fn persist<T, F>(&self, mut run: impl FnMut() -> F) -> Option<T>
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        let mut pause = self.pause();
+        let mut pause = Pause::new();
         loop {
             match run().await {
                 Ok(done) => return Some(done),
@@ -284,6 +274,10 @@ impl Shared {
 pub(super) struct Pause(Duration);
 
 impl Pause {
+    pub(super) fn new() -> Self {
+        Self(FIRST_WAIT)
+    }
+
     /// Waits after a failure; `false` if the store has given up.
     pub(super) async fn after(&mut self, shared: &Shared, failure: &Failure) -> bool {
         shared.note(Some(failure));

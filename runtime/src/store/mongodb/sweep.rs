@@ -121,7 +121,7 @@ impl Shared {
             let ends = self.ends_of(&left).await?;
             let stamp = Stamp::now();
             let mut fences = Vec::new();
-            let mut fenced = Vec::new();
+            let mut unfenced = Vec::new();
             for (orphan, last) in left.iter().zip(ends) {
                 let epoch = orphan.epoch.0 as i64;
                 // Of a sweep before this one that died, or of one beside it.
@@ -129,20 +129,22 @@ impl Shared {
                 if !stands {
                     let place = last.map_or(0, |last| last.place + 1);
                     fences.push(fence(&orphan.id, At { place, epoch, stamp }));
-                    fenced.push(*orphan);
+                    unfenced.push(*orphan);
                 }
             }
-            left = if fences.is_empty() { Vec::new() } else { self.insert_fences(fences, fenced).await? };
+            left = if fences.is_empty() { Vec::new() } else { self.insert_fences(fences, unfenced).await? };
         }
         Ok(())
     }
 
+    /// The first half of taking one execution back.
+    #[cfg(test)]
+    pub(super) async fn fence_one(&self, id: &ExecutionId, epoch: Epoch) -> Result<(), Failure> {
+        self.fence(&[Orphan { id: id.clone(), epoch }]).await
+    }
+
     /// Those whose owner, or another sweep, was quicker are to be looked at again.
-    async fn insert_fences<'o>(
-        &self,
-        fences: Vec<Document>,
-        fenced: Vec<&'o Orphan>,
-    ) -> Result<Vec<&'o Orphan>, Failure> {
+    async fn insert_fences<'o>(&self, fences: Vec<Document>, of: Vec<&'o Orphan>) -> Result<Vec<&'o Orphan>, Failure> {
         let Err(error) = self.driven(self.tables.log.insert_many(fences).ordered(false)).await? else {
             return Ok(Vec::new());
         };
@@ -152,7 +154,7 @@ impl Shared {
         if failed.write_concern_error.is_some() || errors.iter().any(|error| error.code != DUPLICATE_KEY) {
             return Err(failure);
         }
-        Ok(errors.iter().filter_map(|error| fenced.get(error.index).copied()).collect())
+        Ok(errors.iter().filter_map(|error| of.get(error.index).copied()).collect())
     }
 
     /// The last entry of each log, several at a time.

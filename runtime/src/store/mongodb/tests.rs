@@ -1,6 +1,13 @@
 //! Tests of the store in MongoDB, against a real server: the suite that every store passes, and what only a server can do.
 
+mod commands;
+mod engine;
+mod faults;
+mod opening;
+mod proxy;
+mod races;
 mod server;
+mod values;
 
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
@@ -79,4 +86,39 @@ impl Stores for Databases {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_in_a_database_keeps_what_stores_keep() {
     conformance::run(Arc::new(Databases::default())).await.unwrap();
+}
+
+/// The suite's case on a store of one's own.
+async fn case_on(options: MongoOptions) -> (conformance::case::Case, Arc<MongoStore>) {
+    let store = MongoStore::open(options).await.unwrap();
+    let worker = store.register(1).await.unwrap();
+    let stores = Arc::new(Databases::default());
+    (conformance::case::Case { stores, store: store.clone(), worker }, store)
+}
+
+/// Lets a worker's lease be over: its process died long ago.
+async fn expire(case: &conformance::case::Case, through: &MongoStore) {
+    let dead = doc! { "$set": { "dead": true } };
+    through.shared.tables.workers.update_one(doc! { "_id": &*case.worker.0 }, dead).await.unwrap();
+}
+
+/// The commands that a store has sent.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    pub(super) fn hear(&self, event: &mongodb::event::command::CommandEvent) {
+        if let mongodb::event::command::CommandEvent::Started(started) = event {
+            let name = &started.command_name;
+            let of = started.command.get_str(name).unwrap_or_default();
+            self.0.lock().unwrap().push(format!("{name} {of}"));
+        }
+    }
+
+    /// Those since the last look, but for the one that asks what time it is.
+    fn take(&self) -> Vec<String> {
+        let mut all = std::mem::take(&mut *self.0.lock().unwrap());
+        all.retain(|one| !one.starts_with("hello"));
+        all
+    }
 }

@@ -13,7 +13,7 @@ use super::bodies::{Inside, Ran, drive};
 use super::client::transaction_options;
 use super::entries;
 use super::failure::{Failure, is_duplicate};
-use super::shared::Shared;
+use super::shared::{Pause, Shared};
 use super::writer::label;
 use crate::error::{Error, ErrorKind};
 use crate::store::{Committed, Epoch, ExecutionId, Refused, RowKind, TransactionBody, TransactionFault, Verdict};
@@ -46,7 +46,7 @@ impl Shared {
         epoch: Epoch,
         body: &mut TransactionBody,
     ) -> Result<Committed, Refused> {
-        let (begun, mut pause) = (Instant::now(), self.pause());
+        let (begun, mut pause) = (Instant::now(), Pause::new());
         loop {
             match self.try_transaction(id, epoch, body).await {
                 Tried::Committed(committed) => return Ok(committed),

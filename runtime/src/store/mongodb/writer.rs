@@ -223,7 +223,9 @@ impl Shared {
                 None => refused.push(submission),
             }
         }
-        refused.into_iter().for_each(|submission| answer(submission, Err(Refused::Fenced)));
+        for submission in refused {
+            answer(submission, Err(Refused::Fenced));
+        }
         for written in written.iter().flatten() {
             self.reach(&written.submission.write, "before-commit");
         }

@@ -1,0 +1,87 @@
+//! A server that is away, and replies that get lost: nothing is lost or done twice, and work goes on by itself.
+
+use std::time::Instant;
+
+use super::proxy::Proxy;
+use super::*;
+use crate::ErrorKind;
+use crate::store::conformance::case::{Case, Ledger, call, id, signal, step, succeeded};
+use crate::store::{Refused, Write};
+
+async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
+    let mut options = hasty(&server::new_database());
+    options.uri = proxy.uri();
+    options.limit = limit;
+    options.lease = Duration::from_secs(60);
+    case_on(options).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_reply_was_lost_is_written_once() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let claimed = case.owned("a").await.unwrap();
+    case.must(&claimed, step("one", 1)).await.unwrap();
+    // The driver itself sends an insert again once: so often that both are lost.
+    proxy.cut_replies(4);
+    let ledger = Arc::new(Ledger::default());
+    for ticket in 0..5 {
+        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
+        store.submit(Submission { execution, epoch, write: step("more", ticket as u8), owner, ticket });
+    }
+    for (ticket, result) in ledger.told(5).await {
+        assert_eq!(result.map(|done| done.seq), Ok(Some(ticket + 1)));
+    }
+    assert!(proxy.has_cut());
+    assert_eq!(case.details("a").await.unwrap().record.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_zombie_sends_again_is_fenced() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let claimed = case.owned("a").await.unwrap();
+    proxy.set_down(true);
+    let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, Arc::new(Ledger::default()));
+    store.submit(Submission { execution, epoch, write: step("late", 1), owner: owner.clone(), ticket: 0 });
+    // Another worker takes it over meanwhile.
+    let mut options = hasty(store.shared.own.name());
+    options.lease = Duration::from_secs(60);
+    let (other, other_store) = case_on(options).await;
+    let over = vec![doc! { "$set": { "until": 0_i64 } }];
+    other_store.shared.tables.workers.update_one(doc! { "_id": &*case.worker.0 }, over).await.unwrap();
+    assert_eq!(other.store.sweep(&other.worker).await.unwrap().reclaimed, 1);
+    let again = other.claim().await.unwrap();
+    assert_eq!((again.record.len(), again.crashes), (0, 1));
+    other.must(&again, step("one", 1)).await.unwrap();
+    proxy.set_down(false);
+    assert_eq!(owner.told(1).await[0].1, Err(Refused::Fenced));
+    assert_eq!(other.details("a").await.unwrap().record.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_away_fails_no_owner() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(2)).await;
+    let claimed = case.owned("a").await.unwrap();
+    proxy.set_down(true);
+    let ledger = Arc::new(Ledger::default());
+    for ticket in 0..3 {
+        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
+        store.submit(Submission { execution, epoch, write: step("one", ticket as u8), owner, ticket });
+    }
+    let begun = Instant::now();
+    let refused = store.post(id("a"), signal("m", "rating")).await;
+    assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Unavailable));
+    let refused = store.create(call("b", 2)).await;
+    assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Unavailable));
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert_eq!(ledger.so_far(), 0);
+    proxy.set_down(false);
+    let begun = Instant::now();
+    assert!(ledger.told(3).await.iter().all(|(_, result)| result.is_ok()));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    case.must(&claimed, Write::End(succeeded(1))).await.unwrap();
+    // The creation may have come through after its caller had gone: then it is as good as new.
+    assert!(store.create(call("b", 2)).await.is_ok());
+}

@@ -1,0 +1,164 @@
+//! Many handles at once: each execution has one owner, and each is found by someone.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::store::conformance::case::{Case, call, eventually, id, request, step};
+use crate::store::{Epoch, Refused, Write};
+
+async fn handles(count: usize) -> Vec<(Case, Arc<MongoStore>)> {
+    let database = server::new_database();
+    let mut handles = Vec::new();
+    for _ in 0..count {
+        handles.push(case_on(hasty(&database)).await);
+    }
+    handles
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_workers_race_for_executions_with_short_leases() {
+    let handles = handles(8).await;
+    for number in 0..200 {
+        handles[number % 8].1.create(call(&format!("{number}"), number as u8)).await.unwrap();
+    }
+    let races = handles.iter().map(|(case, store)| {
+        let (worker, store) = (case.worker.clone(), store.clone());
+        tokio::spawn(async move {
+            let mut mine = Vec::new();
+            for _ in 0..40 {
+                mine.extend(store.claim(request(&worker, 7)).await.unwrap());
+                // Leases are renewed beside: nobody is taken for dead.
+                assert!(store.sweep(&worker).await.unwrap().standing);
+            }
+            mine
+        })
+    });
+    let mut claimed = Vec::new();
+    for (number, race) in races.collect::<Vec<_>>().into_iter().enumerate() {
+        claimed.extend(race.await.unwrap().into_iter().map(|claimed| (number, claimed)));
+    }
+    let ids: HashSet<_> = claimed.iter().map(|(_, claimed)| claimed.id.clone()).collect();
+    assert_eq!((ids.len(), claimed.len()), (200, 200), "each is claimed once");
+    for (number, claimed) in &claimed {
+        assert_eq!(claimed.epoch, Epoch(1));
+        handles[*number].0.must(claimed, step("one", 1)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_claims_at_once_get_a_thousand() {
+    let (case, store) = handles(1).await.pop().unwrap();
+    let creations = (0..1000).map(|number| store.create(call(&format!("{number}"), number as u8)));
+    for created in futures::future::join_all(creations).await {
+        created.unwrap();
+    }
+    let mut left = 1000;
+    let mut ids = HashSet::new();
+    while left > 0 {
+        let claims = (0..100).map(|_| store.claim(request(&case.worker, 10)));
+        let mut some = 0;
+        for claimed in futures::future::join_all(claims).await {
+            for claimed in claimed.unwrap() {
+                assert!(ids.insert(claimed.id), "claimed once");
+                some += 1;
+            }
+        }
+        assert!(some > 0, "someone gets something");
+        left -= some;
+    }
+    assert_eq!(store.claim(request(&case.worker, 10)).await.unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sweeps_at_once_count_each_execution_once() {
+    let mut handles = handles(3).await;
+    let (victim, _) = handles.remove(0);
+    for number in 0..30 {
+        let claimed = victim.owned_call(call(&format!("{number}"), number)).await.unwrap();
+        if number % 2 == 0 {
+            victim.must(&claimed, step("one", 1)).await.unwrap();
+        }
+    }
+    expire(&victim, &handles[0].1).await;
+    let sweeps = handles.iter().map(|(case, store)| store.sweep(&case.worker));
+    let swept = futures::future::join_all(sweeps).await;
+    let reclaimed: usize = swept.into_iter().map(|swept| swept.unwrap().reclaimed).sum();
+    assert_eq!(reclaimed, 30);
+    let (case, store) = &handles[0];
+    let claimed = store.claim(request(&case.worker, 100)).await.unwrap();
+    assert_eq!(claimed.len(), 30);
+    for claimed in claimed {
+        assert_eq!((claimed.epoch, claimed.crashes), (Epoch(2), 1), "one death, however many saw it: {}", claimed.id);
+        case.must(&claimed, step("two", 2)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_that_died_half_way_is_done_again() {
+    let mut handles = handles(2).await;
+    let (victim, victims) = handles.remove(0);
+    let (case, store) = handles.remove(0);
+    let claimed = victim.owned("a").await.unwrap();
+    victim.must(&claimed, step("one", 1)).await.unwrap();
+    expire(&victim, &store).await;
+    // The first sweep got as far as its fence.
+    store.shared.fence_one(&id("a"), claimed.epoch).await.unwrap();
+    assert_eq!(victim.write(&claimed, step("two", 2)).await, Err(Refused::Fenced));
+    assert_eq!(victim.write(&claimed, Write::Release { wake: None }).await, Err(Refused::Fenced));
+    assert_eq!(store.sweep(&case.worker).await.unwrap().reclaimed, 1);
+    let again = case.claim().await.unwrap();
+    assert_eq!((again.crashes, again.record.len()), (1, 1), "the fence is one");
+    case.must(&again, step("two", 2)).await.unwrap();
+    assert!(!victims.sweep(&victim.worker).await.unwrap().standing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_is_quicker_than_the_fence_is_fenced_behind_it() {
+    let mut handles = handles(2).await;
+    let (victim, _) = handles.remove(0);
+    let (_, store) = handles.remove(0);
+    let claimed = victim.owned("a").await.unwrap();
+    let writing = async {
+        let mut written = 0;
+        while victim.write(&claimed, step("one", 1)).await.is_ok() {
+            written += 1;
+        }
+        written
+    };
+    let fencing = async {
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        store.shared.fence_one(&id("a"), claimed.epoch).await.unwrap();
+    };
+    let (written, ()) = tokio::join!(writing, fencing);
+    let log = store.shared.logs(&[id("a")]).await.unwrap().remove(&id("a")).unwrap();
+    assert_eq!((log.record.len(), log.crashes(0), log.next), (written, 1, written as i64 + 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_nobody_knows_is_dead() {
+    let (case, store) = handles(1).await.pop().unwrap();
+    let claimed = case.owned("a").await.unwrap();
+    let stranger = doc! { "$set": { "owner": "a worker off the list" } };
+    store.shared.tables.executions.update_one(doc! { "_id": "a" }, stranger).await.unwrap();
+    eventually("it is taken back", || async { Ok(store.sweep(&case.worker).await?.reclaimed == 1) }).await.unwrap();
+    assert_eq!(case.claim().await.unwrap().epoch, Epoch(2));
+    assert_eq!(case.write(&claimed, step("one", 1)).await, Err(Refused::Fenced));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_died_before_its_watchers_heard_is_finished() {
+    let (case, store) = handles(1).await.pop().unwrap();
+    case.owned("parent").await.unwrap();
+    let watched =
+        NewExecution { watcher: Some(crate::store::conformance::case::watcher("parent", "m")), ..call("child", 2) };
+    let child = case.owned_call(watched).await.unwrap();
+    // As the owner leaves it when it dies after its first update.
+    let ended = doc! { "$set": {
+        "status": 1, "ended": 1_i64, "outcome": 1, "value": schema::binary(vec![7]), "tell": true, "left": 1_i64,
+    }, "$unset": { "owner": "" } };
+    store.shared.tables.executions.update_one(doc! { "_id": "child" }, ended).await.unwrap();
+    assert!(store.finished(vec![child.id.clone()]).await.unwrap().is_empty(), "not before its watcher has heard");
+    store.sweep(&case.worker).await.unwrap();
+    assert_eq!(store.inbox(id("parent")).await.unwrap().len(), 1);
+    assert_eq!(store.finished(vec![child.id]).await.unwrap().len(), 1);
+}
