@@ -132,8 +132,8 @@ impl Inside {
         }
         self.begun.store(true, Ordering::SeqCst);
         let collection = self.shared.own.collection(&operation.collection);
-        let comment = operation.comment.clone();
-        let run = Run { shared: &self.shared, collection, session: Some(session), comment };
+        let (comment, bypass) = (operation.comment.clone(), operation.bypass_validation.then_some(true));
+        let run = Run { shared: &self.shared, collection, session: Some(session), comment, bypass };
         let replied = tokio::time::timeout(LOST, run.operation(&operation.verb)).await;
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         match replied {

@@ -2,6 +2,7 @@
 //! outlast's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bson::{RawDocumentBuf, doc};
 use futures_core::Stream;
@@ -12,7 +13,7 @@ use mongodb::{ClientSession, Collection, Cursor, IndexModel as DriverIndexModel}
 use self::failed::Failed;
 use super::shared::{Shared, closed};
 use crate::data::models::{Hint, IndexModel, IndexOptions};
-use crate::data::operation::{Query, Rows, Verb, Write};
+use crate::data::operation::{Query, Rows, Verb};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::BoxFuture;
@@ -39,6 +40,8 @@ pub(super) struct Run<'r> {
     /// The transaction that it is part of.
     pub(super) session: Option<&'r mut ClientSession>,
     pub(super) comment: Option<bson::Bson>,
+    /// Whether the server's rules for documents are passed over; it is asked to only where it is so.
+    pub(super) bypass: Option<bool>,
 }
 
 /// Whether MongoDB has the operation outside transactions alone.
@@ -99,7 +102,8 @@ impl Shared {
             return self.modify_alone(&operation.collection, id, change).await;
         }
         let collection = self.plain.collection(&operation.collection);
-        let run = Run { shared: self, collection, session: None, comment: operation.comment.clone() };
+        let (comment, bypass) = (operation.comment.clone(), operation.bypass_validation.then_some(true));
+        let run = Run { shared: self, collection, session: None, comment, bypass };
         run.operation(&operation.verb).await.map_err(|said| said.error)
     }
 }
@@ -116,11 +120,9 @@ impl Run<'_> {
     pub(super) async fn operation(mut self, verb: &Verb) -> Result<Reply, Said> {
         let name = self.collection.name().to_owned();
         let shared = self.shared.clone();
-        let done = match refused(verb) {
-            Some(error) => Err(Failed::Said(error)),
-            None => self.run(verb).await,
-        };
-        done.map_err(|failed| Said { by_server: failed.is_of_server(), error: failed.error(&name, &shared.redaction) })
+        self.run(verb)
+            .await
+            .map_err(|failed| Said { by_server: failed.is_of_server(), error: failed.error(&name, &shared.redaction) })
     }
 
     async fn run(&mut self, verb: &Verb) -> Result<Reply, Failed> {
@@ -129,7 +131,7 @@ impl Run<'_> {
             Verb::Find(query) => self.find(query).await,
             Verb::Explain(query) => self.explain(query).await,
             Verb::Count(query) => self.count(query).await,
-            Verb::EstimatedCount { .. } => self.count_all().await,
+            Verb::EstimatedCount { max_time } => self.count_all(*max_time).await,
             Verb::Distinct { field, query } => self.distinct(field, query).await,
             Verb::Write(write) => self.write(write).await.map(Reply::Wrote),
             Verb::Bulk { writes, ordered } => self.bulk(writes, *ordered).await,
@@ -170,7 +172,7 @@ impl Run<'_> {
 
     async fn explain(&mut self, query: &Query) -> Result<Reply, Failed> {
         let mut find = doc! { "find": self.collection.name(), "filter": query.filter.clone() };
-        for (name, value) in [("sort", &query.sort), ("projection", &query.projection)] {
+        for (name, value) in [("sort", &query.sort), ("projection", &query.projection), ("let", &query.variables)] {
             if let Some(value) = value {
                 find.insert(name, value);
             }
@@ -209,11 +211,16 @@ impl Run<'_> {
     }
 
     /// A transaction has no estimate: there they are counted.
-    async fn count_all(&mut self) -> Result<Reply, Failed> {
+    async fn count_all(&mut self, max_time: Option<Duration>) -> Result<Reply, Failed> {
         if self.session.is_some() {
-            return self.count(&Query::default()).await;
+            return self.count(&Query { max_time, ..Query::default() }).await;
         }
-        Ok(Reply::Count(self.collection.estimated_document_count().await?))
+        let count = self.collection.estimated_document_count();
+        let count = match max_time {
+            Some(time) => count.max_time(time),
+            None => count,
+        };
+        Ok(Reply::Count(count.await?))
     }
 
     async fn distinct(&mut self, field: &str, query: &Query) -> Result<Reply, Failed> {
@@ -268,28 +275,6 @@ impl Run<'_> {
     }
 }
 
-/// An option that an operation is said to have, and that hasn't come along.
-fn refused(verb: &Verb) -> Option<Error> {
-    let of_write = |write: &Write| match write {
-        Write::Insert(_) => None,
-        Write::Update { target, .. } | Write::Replace { target, .. } | Write::Delete { target, .. } => target.foreign,
-    };
-    let foreign = match verb {
-        Verb::Find(query) | Verb::Explain(query) | Verb::Count(query) | Verb::Distinct { query, .. } => query.foreign,
-        Verb::Write(write) | Verb::FindAndModify { write, .. } => of_write(write),
-        Verb::Bulk { writes, .. } => writes.iter().find_map(of_write),
-        Verb::Insert { .. }
-        | Verb::EstimatedCount
-        | Verb::Modify { .. }
-        | Verb::CreateIndexes(_)
-        | Verb::ListIndexes
-        | Verb::DropIndex(_)
-        | Verb::Drop => None,
-    }?;
-    let text = format!("outlast doesn't offer {foreign}: MongoDB's own driver does");
-    Some(Error::of(ErrorKind::Unsupported, text).into_terminal())
-}
-
 /// MongoDB's code for a collection that isn't there.
 const NAMESPACE_NOT_FOUND: i32 = 26;
 
@@ -316,6 +301,12 @@ impl Finding for mongodb::action::Find<'_, RawDocumentBuf> {
         }
         if let Some(time) = query.max_time {
             find = find.max_time(time);
+        }
+        if let Some(variables) = &query.variables {
+            find = find.let_vars(variables.clone());
+        }
+        if let Some(allowed) = query.allow_disk_use {
+            find = find.allow_disk_use(allowed);
         }
         find
     }

@@ -39,7 +39,7 @@ impl Run<'_> {
             [document] if single => {
                 check_id(document)?;
                 let insert = self.collection.insert_one(document);
-                optional!(insert, comment = self.comment.clone());
+                optional!(insert, comment = self.comment.clone(), bypass_document_validation = self.bypass);
                 within!(self.session, insert)?;
             }
             documents => {
@@ -60,7 +60,7 @@ impl Run<'_> {
         ordered: bool,
     ) -> Result<SomeWrites, Failed> {
         let insert = self.collection.insert_many(documents.clone()).ordered(ordered);
-        optional!(insert, comment = self.comment.clone());
+        optional!(insert, comment = self.comment.clone(), bypass_document_validation = self.bypass);
         let mut some = SomeWrites { failed: Vec::new(), done: Partial::default(), labels: Vec::new() };
         if let Err(error) = within!(self.session, insert) {
             let DriverKind::InsertMany(failed) = &*error.kind else { return Err(error.into()) };
@@ -107,6 +107,8 @@ impl Run<'_> {
                     update,
                     sort = target.sort.clone(),
                     hint = hint(target.hint.as_ref()),
+                    let_vars = target.variables.clone(),
+                    bypass_document_validation = self.bypass,
                     comment = self.comment.clone()
                 );
                 updated(&mut done, within!(self.session, update)?);
@@ -118,6 +120,8 @@ impl Run<'_> {
                     replace,
                     sort = target.sort.clone(),
                     hint = hint(target.hint.as_ref()),
+                    let_vars = target.variables.clone(),
+                    bypass_document_validation = self.bypass,
                     comment = self.comment.clone()
                 );
                 updated(&mut done, within!(self.session, replace)?);
@@ -126,7 +130,12 @@ impl Run<'_> {
                 let filter = target.filter.clone();
                 let delete =
                     if *many { self.collection.delete_many(filter) } else { self.collection.delete_one(filter) };
-                optional!(delete, hint = hint(target.hint.as_ref()), comment = self.comment.clone());
+                optional!(
+                    delete,
+                    hint = hint(target.hint.as_ref()),
+                    let_vars = target.variables.clone(),
+                    comment = self.comment.clone()
+                );
                 done.deleted = within!(self.session, delete)?.deleted_count;
             }
         }
@@ -193,6 +202,8 @@ impl Run<'_> {
                     sort = target.sort.clone(),
                     hint = hint(target.hint.as_ref()),
                     projection = projection.cloned(),
+                    let_vars = target.variables.clone(),
+                    bypass_document_validation = self.bypass,
                     comment = comment
                 );
                 within!(self.session, action)?
@@ -205,6 +216,8 @@ impl Run<'_> {
                     sort = target.sort.clone(),
                     hint = hint(target.hint.as_ref()),
                     projection = projection.cloned(),
+                    let_vars = target.variables.clone(),
+                    bypass_document_validation = self.bypass,
                     comment = comment
                 );
                 within!(self.session, action)?
@@ -216,6 +229,7 @@ impl Run<'_> {
                     sort = target.sort.clone(),
                     hint = hint(target.hint.as_ref()),
                     projection = projection.cloned(),
+                    let_vars = target.variables.clone(),
                     comment = comment
                 );
                 within!(self.session, action)?
@@ -283,7 +297,8 @@ impl Shared {
         let mut session = self.client.start_session().await.map_err(failed)?;
         session.start_transaction().with_options(transaction_options()).await.map_err(failed)?;
         let collection_of = self.own.collection(collection);
-        let mut run = Run { shared: self, collection: collection_of, session: Some(&mut session), comment: None };
+        let mut run =
+            Run { shared: self, collection: collection_of, session: Some(&mut session), comment: None, bypass: None };
         let done = run.modify(id, change).await.map_err(|error| error.error(collection, &self.redaction));
         match done {
             Ok(reply) => {

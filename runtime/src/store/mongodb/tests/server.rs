@@ -85,7 +85,7 @@ const UNTIL_THE_END: &str = r#""$@" >/dev/null 2>&1 & read _; kill $!"#;
 
 /// Starts a server and waits until it listens.
 fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&str]) -> Child {
-    let child = Command::new("sh")
+    let mut child = Command::new("sh")
         .args([
             "-c",
             UNTIL_THE_END,
@@ -108,5 +108,7 @@ fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&
         }
         std::thread::sleep(Duration::from_millis(50));
     }
+    drop(child.stdin.take());
+    let _ = child.wait();
     panic!("the server `{program}` doesn't listen");
 }
