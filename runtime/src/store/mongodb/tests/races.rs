@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::store::conformance::case::{Case, call, eventually, id, request, step};
+use crate::store::conformance::case::{Case, call, eventually, id, request, step, write};
 use crate::store::{Epoch, Refused, Write};
 
 async fn handles(count: usize) -> Vec<(Case, Arc<MongoStore>)> {
@@ -21,28 +21,40 @@ async fn eight_workers_race_for_executions_with_short_leases() {
     for number in 0..200 {
         handles[number % 8].1.create(call(&format!("{number}"), number as u8)).await.unwrap();
     }
+    // On a busy machine a lease may be over before it is renewed: then another takes the execution over, and what the
+    // first still writes is refused.
     let races = handles.iter().map(|(case, store)| {
-        let (worker, store) = (case.worker.clone(), store.clone());
+        let (mut worker, store) = (case.worker.clone(), store.clone() as Arc<dyn Store>);
         tokio::spawn(async move {
-            let mut mine = Vec::new();
-            for _ in 0..40 {
-                mine.extend(store.claim(request(&worker, 7)).await.unwrap());
-                // Leases are renewed beside: nobody is taken for dead.
-                assert!(store.sweep(&worker).await.unwrap().standing);
+            let (mut claims, mut rows) = (Vec::new(), Vec::new());
+            for _ in 0..15 {
+                for claimed in store.claim(request(&worker, 7)).await.unwrap_or_default() {
+                    let written = write(&store, &claimed.id, claimed.epoch, step("one", 1)).await;
+                    assert!(matches!(written, Ok(_) | Err(Refused::Fenced)), "{written:?}");
+                    rows.extend(written.is_ok().then(|| claimed.id.clone()));
+                    claims.push((claimed.id, claimed.epoch));
+                }
+                if !store.sweep(&worker).await.unwrap().standing {
+                    worker = store.register(1).await.unwrap();
+                }
             }
-            mine
+            (claims, rows)
         })
     });
-    let mut claimed = Vec::new();
-    for (number, race) in races.collect::<Vec<_>>().into_iter().enumerate() {
-        claimed.extend(race.await.unwrap().into_iter().map(|claimed| (number, claimed)));
+    let (mut claims, mut rows) = (Vec::new(), Vec::new());
+    for race in races.collect::<Vec<_>>() {
+        let (claimed, written) = race.await.unwrap();
+        claims.extend(claimed);
+        rows.extend(written);
     }
-    let ids: HashSet<_> = claimed.iter().map(|(_, claimed)| claimed.id.clone()).collect();
-    assert_eq!((ids.len(), claimed.len()), (200, 200), "each is claimed once");
-    for (number, claimed) in &claimed {
-        assert_eq!(claimed.epoch, Epoch(1));
-        handles[*number].0.must(claimed, step("one", 1)).await.unwrap();
+    let ids: HashSet<_> = claims.iter().map(|(id, _)| id.clone()).collect();
+    let different: HashSet<_> = claims.iter().collect();
+    assert_eq!((ids.len(), different.len()), (200, claims.len()), "each is claimed, and once under each epoch");
+    for id in ids {
+        let record = handles[0].0.details(&id.0).await.unwrap().record;
+        assert_eq!(record.len(), rows.iter().filter(|row| **row == id).count(), "{id}: what was acknowledged is there");
     }
+    conformance::case::sound(&*handles[0].1).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
