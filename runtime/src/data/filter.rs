@@ -17,11 +17,11 @@ mod parse;
 pub(crate) mod predicate;
 mod regular;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod types;
 
 pub(crate) use bounds::Interval;
-pub(crate) use parse::{element, integer};
+pub(crate) use parse::{element, integer, is_operators};
 use predicate::Predicate;
 
 /// MongoDB's codes.
@@ -103,16 +103,29 @@ impl Clause {
         match self {
             Self::Field(path, predicate) => predicate.holds(path, document, matched),
             Self::And(clauses) => clauses.iter().all(|clause| clause.holds(document, matched)),
-            Self::Or(clauses) => clauses.iter().any(|clause| clause.holds(document, matched)),
+            Self::Or(clauses) => clauses.iter().any(|clause| {
+                // What doesn't hold has no say in where the document matched.
+                let mut own = *matched;
+                let holds = clause.holds(document, &mut own);
+                if holds {
+                    *matched = own;
+                }
+                holds
+            }),
             Self::Nor(clauses) => !clauses.iter().any(|clause| clause.holds(document, &mut Matched::default())),
         }
     }
 
     fn equalities(&self, found: &mut Vec<(Vec<Box<str>>, Bson)>) -> Result<()> {
         match self {
+            Self::Field(path, Predicate::All(all)) => {
+                let one = |predicate: &Predicate| Self::Field(path.clone(), predicate.clone()).equalities(found);
+                all.iter().try_for_each(one)
+            }
             Self::Field(path, predicate) => {
-                let Some(value) = predicate.only_value() else { return Ok(()) };
-                if found.iter().any(|(other, _)| **other == *path.parts()) {
+                let Predicate::Equal(value) = predicate else { return Ok(()) };
+                let own = path.parts();
+                if found.iter().any(|(other, _)| own.starts_with(other) || other.starts_with(own)) {
                     let message = format!("the filter of an upsert says two values of {}", path.text());
                     return Err(Error::of(ErrorKind::Invalid, message)
                         .with_code(NOT_SINGLE_VALUE_FIELD)
@@ -134,6 +147,12 @@ impl Predicate {
         match self {
             Self::Not(all) => !all.iter().all(|one| one.holds(path, document, &mut Matched::default())),
             Self::All(all) => !all.is_empty() && all.iter().all(|one| one.holds(path, document, matched)),
+            Self::Exists => path.any(document, AtEnd::Array, &mut |reached| {
+                if reached.value.is_some() && reached.index.is_some() {
+                    matched.array_index = reached.index;
+                }
+                reached.value.is_some()
+            }),
             Self::Size(_) | Self::ElemMatch(_) => path.any(document, AtEnd::Array, &mut |reached| {
                 let within = self.in_array(reached.value);
                 if let Some(place) = within {

@@ -3,10 +3,12 @@
 //! Of an array the least element counts where the order ascends, the greatest where it descends; a missing value is
 //! `null`. Source: MongoDB's manual, "Comparison/Sort Order".
 
-use bson::{Document, RawBsonRef, RawDocument};
+use bson::{Document, RawDocument};
 
-use super::order::{self, Direction};
-use super::path::{AtEnd, Path};
+use super::filter::integer;
+use super::keys;
+use super::order::Direction;
+use super::path::Path;
 use crate::error::{Error, ErrorKind, Result};
 
 /// As many fields as MongoDB sorts by.
@@ -32,7 +34,7 @@ impl Sort {
                 let message = format!("the embedded store doesn't offer {what} in a sort: MongoDB's own driver does");
                 return Err(Error::of(ErrorKind::Unsupported, message).with_code(2).into_terminal());
             }
-            let direction = Direction::of(value);
+            let direction = Direction::of(value).filter(|_| integer(value).is_some_and(|number| number.abs() == 1));
             let direction = direction.ok_or_else(|| wrong(format!("the sort by {path} needs 1 or -1, not {value}")))?;
             if path.is_empty() || path.split('.').any(str::is_empty) || path.starts_with('$') {
                 return Err(wrong(format!("a sort can't be by {path:?}")));
@@ -42,13 +44,9 @@ impl Sort {
         Ok(Self { fields })
     }
 
-    /// The place of a document: bytes that sort as documents do.
-    pub(crate) fn key(&self, document: &RawDocument) -> Vec<u8> {
-        let mut whole = Vec::with_capacity(16 * self.fields.len());
-        for (path, direction) in &self.fields {
-            direction.put(&of_field(path, *direction, document), &mut whole);
-        }
-        whole
+    /// The place of a document: bytes that sort as documents do. Of several that an array gives it is the first.
+    pub(crate) fn key(&self, document: &RawDocument) -> Result<Vec<u8>> {
+        Ok(keys::of(document, &self.fields)?.into_iter().min().unwrap_or_default())
     }
 
     /// The paths with their directions.
@@ -61,30 +59,4 @@ impl Sort {
         let (path, direction) = self.fields.first()?;
         (path.only() == Some("_id")).then_some(*direction)
     }
-}
-
-fn of_field(path: &Path, direction: Direction, document: &RawDocument) -> Vec<u8> {
-    let mut best: Option<Vec<u8>> = None;
-    path.any(document, AtEnd::Elements, &mut |reached| {
-        let key = match reached.value {
-            Some(RawBsonRef::Array(elements)) if reached.whole => {
-                // Its elements have been seen; one without any stands before null.
-                if !elements.is_empty() {
-                    return false;
-                }
-                order::key(RawBsonRef::Undefined)
-            }
-            Some(value) => order::key(value),
-            None => order::key(RawBsonRef::Null),
-        };
-        let wins = best.as_ref().is_none_or(|best| match direction {
-            Direction::Ascending => key < *best,
-            Direction::Descending => key > *best,
-        });
-        if wins {
-            best = Some(key);
-        }
-        false
-    });
-    best.unwrap_or_else(|| order::key(RawBsonRef::Null))
 }

@@ -214,15 +214,6 @@ impl Predicate {
             _ => None,
         }
     }
-
-    /// The one value that a field must have.
-    pub(super) fn only_value(&self) -> Option<&Operand> {
-        match self {
-            Self::Equal(operand) => Some(operand),
-            Self::All(all) if all.len() == 1 => all[0].only_value(),
-            _ => None,
-        }
-    }
 }
 
 impl Element {
@@ -247,7 +238,7 @@ impl Element {
 }
 
 /// A number without its fraction, if it is one that `$mod` looks at.
-fn whole(value: RawBsonRef<'_>) -> Option<i64> {
+pub(super) fn whole(value: RawBsonRef<'_>) -> Option<i64> {
     match value {
         RawBsonRef::Int32(number) => Some(i64::from(number)),
         RawBsonRef::Int64(number) => Some(number),
@@ -255,7 +246,7 @@ fn whole(value: RawBsonRef<'_>) -> Option<i64> {
             let whole = number.trunc();
             (whole >= -9_223_372_036_854_775_808.0 && whole < 9_223_372_036_854_775_808.0).then_some(whole as i64)
         }
-        RawBsonRef::Decimal128(number) => order::whole_decimal(&number.to_string()),
+        RawBsonRef::Decimal128(number) => order::truncated(number),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use crate::data::order;
 use crate::error::Result;
 
 /// What is done to a value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Operator {
     Set(Bson),
     SetOnInsert(Bson),
@@ -65,7 +65,7 @@ impl Operator {
             "$currentDate" => Self::CurrentDate { timestamp: is_timestamp(path, operand)? },
             "$bit" => Self::Bit(number::bits(path, operand)?),
             "$push" => Self::Push(Push::parse(path, operand)?),
-            "$addToSet" => Self::AddToSet(super::array::each(path, operand)?),
+            "$addToSet" => Self::AddToSet(super::array::members(path, operand)?),
             "$pull" => Self::Pull(Pull::parse(operand)?),
             "$pullAll" => match operand {
                 Bson::Array(values) => Self::Pull(Pull::all(values)?),
@@ -74,11 +74,6 @@ impl Operator {
             "$pop" => Self::Pop { first: is_first(path, operand)? },
             name => return Err(failed(FAILED_TO_PARSE, format!("unknown operator {name} in an update"))),
         })
-    }
-
-    /// Whether it has nothing to put where nothing is.
-    pub(super) fn only_removes(&self) -> bool {
-        matches!(self, Self::Unset | Self::Pull(_) | Self::Pop { .. } | Self::Leave)
     }
 
     /// What becomes of the value at the path's end.

@@ -46,8 +46,8 @@ fn is_there(name: &str, indexes: &[Index], spec: &IndexSpec) -> Result<bool, Err
         }
         let code = match (same_name, same_keys) {
             (true, false) => INDEX_KEY_SPECS_CONFLICT,
-            (true, true) | (false, true) if index.spec.is_same_set(spec) => INDEX_OPTIONS_CONFLICT,
             (true, true) => INDEX_OPTIONS_CONFLICT,
+            (false, true) if index.spec.is_same_set(spec) => INDEX_OPTIONS_CONFLICT,
             (false, _) => continue,
         };
         let message = format!(
@@ -112,7 +112,10 @@ pub(super) fn expire(desk: &Desk<'_>, most: usize) -> Result<usize, Fault> {
         let filter = doc! { path: { "$lt": Bson::DateTime(before) } };
         let search = super::read::Search::to_write(&filter, None, true)?;
         search.run(desk.connection, desk.name, &mut |found| {
-            over.push(found);
+            // What isn't in the index never expires.
+            if index.spec.partial().is_none_or(|partial| partial.matches(&found.body)) {
+                over.push(found);
+            }
             Ok(if over.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         if over.len() >= most {

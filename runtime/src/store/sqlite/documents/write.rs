@@ -17,6 +17,7 @@ use super::read::{Found, Search, damaged};
 use crate::data::collection::MAX_DOCUMENT;
 use crate::data::filter::Matched;
 use crate::data::models::{ReturnDocument, UpdateModifications, id_of};
+use crate::data::nesting;
 use crate::data::operation::{Change, Target, Write};
 use crate::data::order;
 use crate::data::projection::Projection;
@@ -85,6 +86,7 @@ impl Desk<'_> {
         let collection = self.collection()?;
         let id = checked_id(document)?;
         check_size(self.name, &id, document.as_bytes().len())?;
+        nesting::check_raw(document)?;
         let key = order::key_of(&id)?;
         let new = Entries::of(&collection, document)?;
         entries::check_id(self.connection, self.name, &collection, &key, &id)?;
@@ -109,7 +111,7 @@ impl Desk<'_> {
                 self.update(target, &update, *many, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
-                let update = Update::replacement(&decoded(self.name, replacement)?)?;
+                let update = replacement_of(self.name, replacement)?;
                 self.update(target, &update, false, *upsert)
             }
             Write::Delete { target, many } => self.delete(target, *many),
@@ -162,6 +164,7 @@ impl Desk<'_> {
 
     /// Puts a document in another's place.
     fn store(&self, found: &Found, after: Document) -> Result<Option<RawDocumentBuf>, Fault> {
+        nesting::check(&after)?;
         let body = encoded(&after)?;
         if body.as_bytes() == found.body.as_bytes() {
             return Ok(None);
@@ -257,7 +260,7 @@ impl Desk<'_> {
                 (target, operators(update, array_filters)?, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
-                (target, Update::replacement(&decoded(self.name, replacement)?)?, *upsert)
+                (target, replacement_of(self.name, replacement)?, *upsert)
             }
             Write::Delete { target, .. } => {
                 let Some(found) = self.targets(target, false)?.into_iter().next() else { return Ok(None) };
@@ -292,7 +295,10 @@ impl Desk<'_> {
         let found = self.targets(&target, false)?.into_iter().next();
         let after = (change.0)(found.as_ref().map(|found| found.body.clone()))?;
         match (found, &after) {
-            (Some(found), Some(after)) => drop(self.store(&found, decoded(self.name, after)?)?),
+            (Some(found), Some(after)) => {
+                nesting::check_raw(after)?;
+                drop(self.store(&found, decoded(self.name, after)?)?);
+            }
             (Some(found), None) => self.remove(&found)?,
             (None, Some(after)) => drop(self.insert_one(after)?),
             (None, None) => (),
@@ -378,6 +384,11 @@ fn operators(update: &UpdateModifications, array_filters: &[Document]) -> Result
         .into_terminal()
         .into()),
     }
+}
+
+fn replacement_of(name: &str, replacement: &RawDocument) -> Result<Update, Fault> {
+    nesting::check_raw(replacement)?;
+    Ok(Update::replacement(&decoded(name, replacement)?)?)
 }
 
 /// An option that only a server knows.
