@@ -17,7 +17,7 @@ mod parse;
 pub(crate) mod predicate;
 mod regular;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 mod types;
 
 pub(crate) use bounds::Interval;
@@ -154,12 +154,13 @@ impl Predicate {
                 reached.value.is_some()
             }),
             Self::Size(_) | Self::ElemMatch(_) => path.any(document, AtEnd::Array, &mut |reached| {
-                let within = self.in_array(reached.value);
-                if let Some(place) = within {
-                    // The array's own element, unless another array was gone through before.
-                    matched.array_index = reached.index.or(place);
+                let mut place = None;
+                let holds = self.in_array(reached.value, &mut place);
+                // The array's own element, unless another array was gone through before.
+                if holds && let Some(place) = reached.index.or(place) {
+                    matched.array_index = Some(place);
                 }
-                within.is_some()
+                holds
             }),
             _ => path.any(document, AtEnd::Elements, &mut |reached| {
                 let holds = self.single(reached.value);

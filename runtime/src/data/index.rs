@@ -117,10 +117,11 @@ impl IndexSpec {
         self.keys == other.keys
     }
 
-    /// Whether it has the other's fields, and documents.
+    /// Whether it has the other's fields and documents, and asks the same of them.
     pub(crate) fn is_same_set(&self, other: &Self) -> bool {
         let partial = |spec: &Self| spec.options().partial_filter_expression;
-        self.keys == other.keys && partial(self) == partial(other)
+        let others = (other.is_unique(), other.is_sparse());
+        self.keys == other.keys && partial(self) == partial(other) && (self.is_unique(), self.is_sparse()) == others
     }
 
     pub(crate) fn is_unique(&self) -> bool {

@@ -46,13 +46,19 @@ fn clauses(filter: &Document, depth: usize) -> Result<Vec<Clause>> {
     }
     // What `$and` holds stands beside the rest: so plans see it.
     let mut flat = Vec::with_capacity(all.len());
-    all.into_iter().for_each(|clause| flatten(clause, &mut flat));
+    for clause in all {
+        flatten(clause, &mut flat);
+    }
     Ok(flat)
 }
 
 fn flatten(clause: Clause, flat: &mut Vec<Clause>) {
     match clause {
-        Clause::And(all) => all.into_iter().for_each(|clause| flatten(clause, flat)),
+        Clause::And(all) => {
+            for clause in all {
+                flatten(clause, flat);
+            }
+        }
         other => flat.push(other),
     }
 }

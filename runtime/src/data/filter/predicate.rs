@@ -198,20 +198,24 @@ impl Predicate {
             Self::Remainder { divisor, remainder } => {
                 value.and_then(whole).is_some_and(|number| number.checked_rem(*divisor).unwrap_or(0) == *remainder)
             }
-            Self::Size(_) | Self::ElemMatch(_) => self.in_array(value).is_some(),
+            Self::Size(_) | Self::ElemMatch(_) => self.in_array(value, &mut None),
             Self::All(all) => !all.is_empty() && all.iter().all(|one| one.single(value)),
             Self::Not(all) => !all.iter().all(|one| one.single(value)),
         }
     }
 
-    /// Whether it holds for an array, and by which element.
-    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>) -> Option<Option<usize>> {
-        let Some(RawBsonRef::Array(elements)) = value else { return None };
+    /// Whether it holds for an array; by which element, it says to `matched`.
+    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>, matched: &mut Option<usize>) -> bool {
+        let Some(RawBsonRef::Array(elements)) = value else { return false };
         let mut elements = elements.into_iter().filter_map(std::result::Result::ok);
         match self {
-            Self::Size(size) => (elements.count() as i64 == *size).then_some(None),
-            Self::ElemMatch(wanted) => elements.position(|element| wanted.is(element)).map(Some),
-            _ => None,
+            Self::Size(size) => elements.count() as i64 == *size,
+            Self::ElemMatch(wanted) => {
+                let place = elements.position(|element| wanted.is(element));
+                *matched = place.or(*matched);
+                place.is_some()
+            }
+            _ => false,
         }
     }
 }
@@ -244,7 +248,7 @@ pub(super) fn whole(value: RawBsonRef<'_>) -> Option<i64> {
         RawBsonRef::Int64(number) => Some(number),
         RawBsonRef::Double(number) if number.is_finite() => {
             let whole = number.trunc();
-            (whole >= -9_223_372_036_854_775_808.0 && whole < 9_223_372_036_854_775_808.0).then_some(whole as i64)
+            (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then_some(whole as i64)
         }
         RawBsonRef::Decimal128(number) => order::truncated(number),
         _ => None,

@@ -7,7 +7,7 @@ use super::*;
 mod bounds;
 mod second;
 
-pub(in crate::data) use second::{document, value};
+pub(crate) use second::{PATHS, document, filter, means, value};
 
 pub(super) fn raw(document: &Document) -> RawDocumentBuf {
     RawDocumentBuf::try_from(document).unwrap()

@@ -137,7 +137,9 @@ impl Decimal {
         bytes.extend(self.digits.as_bytes());
         bytes.push(0);
         if self.negative {
-            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            for byte in &mut bytes {
+                *byte = !*byte;
+            }
         }
         bytes
     }

@@ -67,7 +67,7 @@ pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) 
             Reply::Document(desk.find_and_modify(write, *returned, projection.as_ref())?)
         }
         Verb::Modify { id, change } => Reply::Document(desk.modify(id, change)?),
-        Verb::CreateIndexes(models) => Reply::Indexes(indexes::create(connection, name, models)?),
+        Verb::CreateIndexes(models) => Reply::Indexes(indexes::create(&desk, models)?),
         Verb::ListIndexes => Reply::Indexes(indexes::list(connection, name)?),
         Verb::DropIndex(index) => {
             indexes::remove(connection, name, index.as_deref())?;

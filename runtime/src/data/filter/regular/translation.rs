@@ -117,9 +117,8 @@ impl Translation<'_> {
     /// What means one letter, or a class by name, wherever it stands.
     fn letter(&mut self, letter: char) -> Result<()> {
         match letter {
-            'n' | 'r' | 't' | 'f' | 'a' => self.whole.extend(['\\', letter]),
+            'n' | 'r' | 't' | 'f' | 'a' | 'x' | 'p' | 'P' => self.whole.extend(['\\', letter]),
             'e' => self.whole.push_str("\\x1B"),
-            'x' | 'p' | 'P' => self.whole.extend(['\\', letter]),
             other if other.is_ascii_alphanumeric() => return Err(refused(&format!("\\{other}"))),
             other => self.literal(other),
         }
@@ -157,7 +156,7 @@ impl Translation<'_> {
                 }
                 // With the option x, Rust leaves these out of a class, too.
                 (' ' | '#' | '\t' | '\n' | '\u{b}' | '\u{c}' | '\r', _) => {
-                    self.whole.push_str(&format!("\\x{:02X}", u32::from(letter)));
+                    self.whole.extend(["\\x", &format!("{:02X}", u32::from(letter))]);
                 }
                 (':' | '^', _) => self.whole.extend(['\\', letter]),
                 (other, _) if other.is_ascii_punctuation() => self.literal(other),

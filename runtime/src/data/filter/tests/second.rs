@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::{Filter, order};
 
 /// Values of few kinds, so that they often meet.
-pub(in crate::data) fn value() -> impl Strategy<Value = Bson> {
+pub(crate) fn value() -> impl Strategy<Value = Bson> {
     let leaf = prop_oneof![
         (-1_i32..3).prop_map(Bson::from),
         (0_i64..3).prop_map(Bson::from),
@@ -34,11 +34,11 @@ fn fields(value: impl Strategy<Value = Bson>) -> impl Strategy<Value = Document>
         .prop_map(|fields| fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-pub(in crate::data) fn document() -> impl Strategy<Value = Document> {
+pub(crate) fn document() -> impl Strategy<Value = Document> {
     fields(value())
 }
 
-pub(super) const PATHS: [&str; 8] = ["a", "b", "a.b", "a.b.c", "b.a", "a.0", "a.0.b", "a.1"];
+pub(crate) const PATHS: [&str; 8] = ["a", "b", "a.b", "a.b.c", "b.a", "a.0", "a.0.b", "a.1"];
 
 fn operators() -> impl Strategy<Value = Document> {
     let compared = prop_oneof![Just("$eq"), Just("$ne"), Just("$gt"), Just("$gte"), Just("$lt"), Just("$lte")];
@@ -68,7 +68,7 @@ fn operators() -> impl Strategy<Value = Document> {
     })
 }
 
-pub(super) fn filter() -> impl Strategy<Value = Document> {
+pub(crate) fn filter() -> impl Strategy<Value = Document> {
     let path = prop::sample::select(PATHS.to_vec());
     let field = prop_oneof![
         (path.clone(), operators()).prop_map(|(path, operators)| doc! { path: operators }),
@@ -82,7 +82,7 @@ pub(super) fn filter() -> impl Strategy<Value = Document> {
 }
 
 /// Whether a document is meant.
-pub(super) fn means(filter: &Document, document: &Document) -> bool {
+pub(crate) fn means(filter: &Document, document: &Document) -> bool {
     filter.iter().all(|(name, value)| {
         let parts = || value.as_array().unwrap().iter().map(|part| means(part.as_document().unwrap(), document));
         match name.as_str() {

@@ -47,7 +47,7 @@ impl Desk<'_> {
     }
 
     /// Runs what is to stand whole or not at all.
-    fn whole<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn whole<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         let execute = |sql: &str| -> Result<(), Failure> {
             self.connection.prepare_cached(sql)?.execute([])?;
             Ok(())
