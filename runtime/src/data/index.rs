@@ -207,3 +207,109 @@ pub(crate) fn of_id() -> IndexModel {
     let options = IndexOptions { name: Some("_id_".into()), ..IndexOptions::default() };
     IndexModel { keys: doc! { "_id": 1 }, options: Some(options) }
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{RawDocumentBuf, bson};
+
+    use super::super::order;
+    use super::*;
+
+    fn spec(keys: Document, options: IndexOptions) -> Result<IndexSpec> {
+        IndexSpec::parse(&IndexModel { keys, options: Some(options) })
+    }
+
+    /// The entries of a document in an ascending index of `path`, as their values.
+    fn entries(path: &str, document: Document) -> Vec<Vec<u8>> {
+        let raw = RawDocumentBuf::try_from(&document).unwrap();
+        spec(doc! { path: 1 }, IndexOptions::default()).unwrap().entries(&raw).unwrap()
+    }
+
+    fn keys(values: &[Bson]) -> Vec<Vec<u8>> {
+        let mut keys: Vec<_> = values.iter().map(|value| order::key_of(value).unwrap()).collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn a_document_has_an_entry_for_each_value_that_a_path_means() {
+        for (path, document, values) in [
+            ("a", doc! { "a": 1 }, vec![bson!(1)]),
+            ("a", doc! {}, vec![Bson::Null]),
+            ("a", doc! { "a": [2, 1, 2.0, [3]] }, vec![bson!(1), bson!(2), bson!([3])]),
+            ("a", doc! { "a": [] }, vec![Bson::Undefined]),
+            ("a.b", doc! { "a": [{ "b": 1 }, { "b": [2, 3] }, {}, 5] }, vec![bson!(1), bson!(2), bson!(3), Bson::Null]),
+            ("a.b", doc! { "a": [] }, vec![Bson::Null]),
+            ("a.b", doc! { "a": 5 }, vec![Bson::Null]),
+            ("a.0", doc! { "a": [7, 8] }, vec![bson!(7)]),
+            ("a.0.b", doc! { "a": [{ "b": 1 }, { "b": 2 }] }, vec![bson!(1)]),
+        ] {
+            assert_eq!(entries(path, document.clone()), keys(&values), "{path} of {document}");
+        }
+        let compound = spec(doc! { "a.b": 1, "c": -1, "a.d": 1 }, IndexOptions::default()).unwrap();
+        let raw = |document: Document| RawDocumentBuf::try_from(&document).unwrap();
+        let both = compound.entries(&raw(doc! { "a": [{ "b": 1, "d": 2 }, { "b": 3 }], "c": 0 })).unwrap();
+        assert_eq!(both.len(), 2, "the fields of one element stay together");
+        assert_eq!(compound.entries(&raw(doc! { "a": [{ "b": 1 }], "c": [1] })).unwrap_err().code(), Some(171));
+    }
+
+    #[test]
+    fn sparse_and_partial_indexes_leave_documents_out() {
+        let sparse =
+            spec(doc! { "a": 1, "b": 1 }, IndexOptions { sparse: Some(true), ..IndexOptions::default() }).unwrap();
+        let partial =
+            IndexOptions { partial_filter_expression: Some(doc! { "a": { "$gt": 5 } }), ..IndexOptions::default() };
+        let partial = spec(doc! { "a": 1 }, partial).unwrap();
+        let count = |spec: &IndexSpec, document: Document| {
+            spec.entries(&RawDocumentBuf::try_from(&document).unwrap()).unwrap().len()
+        };
+        assert_eq!([doc! {}, doc! { "a": null }, doc! { "b": 1 }].map(|document| count(&sparse, document)), [0, 1, 1]);
+        assert_eq!([doc! {}, doc! { "a": 5 }, doc! { "a": 6 }].map(|document| count(&partial, document)), [0, 0, 1]);
+    }
+
+    #[test]
+    fn an_index_is_named_after_its_fields_and_comes_back_from_storage() {
+        let options = IndexOptions {
+            unique: Some(true),
+            partial_filter_expression: Some(doc! { "a": { "$exists": true } }),
+            ..IndexOptions::default()
+        };
+        let index = spec(doc! { "a": 1, "b.c": -1.0 }, options).unwrap();
+        assert_eq!(index.name(), "a_1_b.c_-1");
+        assert_eq!(IndexSpec::stored(&index.to_document().unwrap()).unwrap(), index);
+        assert_eq!(spec(doc! { "_id": 1 }, IndexOptions::default()).unwrap().name(), "_id_");
+    }
+
+    #[test]
+    fn what_is_no_index_is_refused() {
+        let many: Document = (0..33).map(|number| (format!("f{number}"), 1.into())).collect();
+        for keys in
+            [many, doc! {}, doc! { "a": 0 }, doc! { "a": true }, doc! { "": 1 }, doc! { "a..b": 1 }, doc! { "$a": 1 }]
+        {
+            let error = spec(keys.clone(), IndexOptions::default()).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, Some(67)), "{keys}");
+        }
+        for keys in [
+            doc! { "a": "text" },
+            doc! { "a": "2dsphere" },
+            doc! { "a": "hashed" },
+            doc! { "$**": 1 },
+            doc! { "a.$**": 1 },
+        ] {
+            assert_eq!(
+                spec(keys.clone(), IndexOptions::default()).unwrap_err().kind(),
+                ErrorKind::Unsupported,
+                "{keys}"
+            );
+        }
+        let both = IndexOptions {
+            sparse: Some(true),
+            partial_filter_expression: Some(doc! { "a": 1 }),
+            ..IndexOptions::default()
+        };
+        assert_eq!(spec(doc! { "a": 1 }, both).unwrap_err().code(), Some(67));
+        let expiring =
+            IndexOptions { expire_after: Some(std::time::Duration::from_secs(1)), ..IndexOptions::default() };
+        assert_eq!(spec(doc! { "a": 1, "b": 1 }, expiring).unwrap_err().code(), Some(67));
+    }
+}

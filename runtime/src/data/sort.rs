@@ -60,3 +60,56 @@ impl Sort {
         (path.only() == Some("_id")).then_some(*direction)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{Bson, RawDocumentBuf, bson, doc};
+
+    use super::*;
+
+    fn sorted(sort: &Document, values: &[Bson]) -> Vec<Bson> {
+        let sort = Sort::parse(sort).unwrap();
+        let key = |value: &Bson| sort.key(&RawDocumentBuf::try_from(&doc! { "a": value }).unwrap()).unwrap();
+        let mut values = values.to_vec();
+        values.sort_by_key(key);
+        values
+    }
+
+    #[test]
+    fn an_array_sorts_by_its_least_or_its_greatest_element_and_an_empty_one_before_null() {
+        let values = [bson!([3, 9]), bson!(5), Bson::Null, bson!([]), bson!("x"), bson!([[1]])];
+        let up = [bson!([]), Bson::Null, bson!([3, 9]), bson!(5), bson!("x"), bson!([[1]])];
+        let down = [bson!([[1]]), bson!("x"), bson!([3, 9]), bson!(5), Bson::Null, bson!([])];
+        assert_eq!(sorted(&doc! { "a": 1 }, &values), up);
+        assert_eq!(sorted(&doc! { "a": -1.0 }, &values), down);
+    }
+
+    #[test]
+    fn paths_through_one_array_are_compared_element_by_element() {
+        let values =
+            [bson!([{ "b": 1, "c": 9 }, { "b": 2, "c": 0 }]), bson!([{ "b": 1, "c": 5 }]), bson!([1, { "b": 5 }])];
+        let expected = [values[2].clone(), values[1].clone(), values[0].clone()];
+        assert_eq!(sorted(&doc! { "a.b": 1, "a.c": 1 }, &values), expected, "what is no document has no b");
+        let raw = RawDocumentBuf::try_from(&doc! { "a": [1], "b": [1] }).unwrap();
+        assert!(Sort::parse(&doc! { "a": 1, "b": 1 }).unwrap().key(&raw).is_err(), "arrays beside each other");
+    }
+
+    #[test]
+    fn what_is_no_order_is_refused() {
+        let many: Document = (0..33).map(|number| (format!("f{number}"), 1.into())).collect();
+        for sort in [
+            many,
+            doc! { "a": 2 },
+            doc! { "a": 0 },
+            doc! { "a": "x" },
+            doc! { "a": true },
+            doc! { "": 1 },
+            doc! { "a..b": 1 },
+            doc! { "$a": 1 },
+        ] {
+            assert_eq!(Sort::parse(&sort).unwrap_err().code(), Some(2), "{sort}");
+        }
+        let error = Sort::parse(&doc! { "a": { "$meta": "textScore" } }).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}

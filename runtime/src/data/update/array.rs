@@ -60,9 +60,8 @@ impl Push {
             Some(position) => position.min(length),
         };
         elements.splice(place as usize..place as usize, self.each.iter().cloned());
-        match &self.sort {
-            Some(by) => sort(elements, by)?,
-            None => (),
+        if let Some(by) = &self.sort {
+            sort(elements, by)?;
         }
         match self.slice {
             Some(slice) if slice >= 0 => elements.truncate(usize::try_from(slice).unwrap_or(usize::MAX)),

@@ -80,15 +80,14 @@ impl Operator {
     pub(super) fn result(&self, before: Option<&Bson>, how: &Application, path: &[Part]) -> Result<Outcome> {
         let put = |value: &Bson| Ok(Outcome::Put(value.clone()));
         match (self, before) {
-            (Self::Set(value), _) => put(value),
-            (Self::SetOnInsert(value), _) if how.inserting => put(value),
-            (Self::SetOnInsert(_) | Self::Leave | Self::Come { .. }, _) => Ok(Outcome::Keep),
+            (Self::SetOnInsert(value), _) => {
+                Ok(if how.inserting { Outcome::Put(value.clone()) } else { Outcome::Keep })
+            }
+            (Self::Leave | Self::Come { .. }, _) | (Self::Unset, None) => Ok(Outcome::Keep),
             (Self::Unset, Some(_)) => Ok(Outcome::Remove),
-            (Self::Unset, None) => Ok(Outcome::Keep),
-            (Self::Increment(by), None) => put(by),
             (Self::Increment(by), Some(before)) => number::sum(before, by, || shown(path)).map(Outcome::Put),
             (Self::Multiply(by), before) => number::product(before, by, || shown(path)).map(Outcome::Put),
-            (Self::Min(value) | Self::Max(value), None) => put(value),
+            (Self::Set(value), _) | (Self::Increment(value) | Self::Min(value) | Self::Max(value), None) => put(value),
             (Self::Min(value), Some(before)) => Ok(replaced(before, value, Ordering::Less)?),
             (Self::Max(value), Some(before)) => Ok(replaced(before, value, Ordering::Greater)?),
             (Self::CurrentDate { timestamp: true }, _) => Ok(Outcome::Put(how.timestamp.into())),

@@ -68,13 +68,11 @@ struct Places<'p> {
 
 impl Places<'_> {
     fn in_document(&mut self, document: &Document, path: &[Part]) -> Result<()> {
-        match path.split_first() {
-            Some((Part::Name(name), rest)) => self.at(name.clone(), document.get(name), rest),
-            _ => {
-                self.add(path);
-                Ok(())
-            }
+        if let Some((Part::Name(name), rest)) = path.split_first() {
+            return self.at(name.clone(), document.get(name), rest);
         }
+        self.add(path);
+        Ok(())
     }
 
     fn add(&mut self, rest: &[Part]) {

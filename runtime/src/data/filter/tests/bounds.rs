@@ -31,7 +31,7 @@ fn holds(interval: &Interval, entry: &[u8]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
 
     #[test]
     fn every_match_has_an_entry_within_the_bounds(filter in filter(), document in document()) {

@@ -235,7 +235,7 @@ fn update() -> impl Strategy<Value = Document> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn an_update_leaves_a_document_that_is_one(update in update(), document in crate::data::filter::tests::document()) {

@@ -85,13 +85,11 @@ pub(super) fn remove(connection: &Connection, name: &str, index: Option<&str>) -
         let error = Error::of(ErrorKind::Invalid, "the index of _id can't be dropped").with_code(INVALID_OPTIONS);
         return Err(error.into_terminal().into());
     }
-    match indexes.iter().find(|index| index.spec.name() == wanted) {
-        Some(index) => Ok(catalogue::remove_index(connection, index.number)?),
-        None => {
-            let message = format!("{name} has no index {wanted}: list_index_names says which it has");
-            Err(Error::of(ErrorKind::NotFound, message).with_code(INDEX_NOT_FOUND).into_terminal().into())
-        }
-    }
+    let Some(index) = indexes.iter().find(|index| index.spec.name() == wanted) else {
+        let message = format!("{name} has no index {wanted}: list_index_names says which it has");
+        return Err(Error::of(ErrorKind::NotFound, message).with_code(INDEX_NOT_FOUND).into_terminal().into());
+    };
+    Ok(catalogue::remove_index(connection, index.number)?)
 }
 
 /// Removes a collection with all that is in it.
@@ -110,7 +108,7 @@ pub(super) fn expire(desk: &Desk<'_>, most: usize) -> Result<usize, Fault> {
     let mut over: Vec<Found> = Vec::new();
     for index in &collection.indexes {
         let Some(before) = index.spec.expired_before(desk.moment.now) else { continue };
-        let Some(path) = index.spec.keys().next().map(|(path, _)| path.to_owned()) else { continue };
+        let Some(path) = index.spec.keys().next().map(|(path, _)| path) else { continue };
         // An array of times is over with its first one, as any element that is less matches.
         let filter = doc! { path: { "$lt": Bson::DateTime(before) } };
         let search = super::read::Search::to_write(&filter, None, true)?;

@@ -269,15 +269,12 @@ pub(super) fn find(
 
 pub(super) fn explain(connection: &Connection, name: &str, query: &Query) -> Result<RawDocumentBuf, Fault> {
     let search = Search::of(query)?;
-    let mut plan = match catalogue::find(connection, name)? {
-        Some(collection) => {
-            let plan = Plan::of(&collection, &search.filter, search.sort.as_ref());
-            let mut explained = plan.explained(&collection);
-            explained.insert("sorted_in_memory", !plan.is_sorted(search.sort.as_ref()));
-            explained
-        }
-        None => bson::doc! { "stage": "no such collection" },
-    };
+    let mut plan = bson::doc! { "stage": "no such collection" };
+    if let Some(collection) = catalogue::find(connection, name)? {
+        let chosen = Plan::of(&collection, &search.filter, search.sort.as_ref());
+        plan = chosen.explained(&collection);
+        plan.insert("sorted_in_memory", !chosen.is_sorted(search.sort.as_ref()));
+    }
     let mut returned = 0_i64;
     let examined = search.run(connection, name, &mut |_| {
         returned += 1;

@@ -159,7 +159,7 @@ fn whatever_the_plan_the_same_documents_come_in_the_same_order() {
     let mut runner =
         TestRunner::new(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() });
     let counter = std::cell::RefCell::new(&mut number);
-    let ran = runner.run(&case, |(documents, indexes, changes, queries, indexes_first)| {
+    let run = runner.run(&case, |(documents, indexes, changes, queries, indexes_first)| {
         **counter.borrow_mut() += 1;
         let name = format!("c{}", counter.borrow());
         let make = |indexes: Vec<(Document, IndexOptions)>| {
@@ -220,7 +220,7 @@ fn whatever_the_plan_the_same_documents_come_in_the_same_order() {
         }
         Ok(())
     });
-    ran.unwrap();
+    run.unwrap();
 }
 
 #[test]
@@ -270,13 +270,13 @@ fn arrays_beside_each_other_are_refused_and_leave_nothing() {
 #[test]
 fn an_index_is_made_once_and_another_of_its_name_or_keys_is_refused() {
     let file = File::new();
-    let named = |name: &str| IndexOptions { name: Some(name.into()), ..IndexOptions::default() };
+    let called = |name: &str| IndexOptions { name: Some(name.into()), ..IndexOptions::default() };
     file.index("c", doc! { "a": 1 }, IndexOptions::default()).unwrap();
     file.index("c", doc! { "a": 1 }, IndexOptions { unique: Some(false), ..IndexOptions::default() }).unwrap();
-    let refused = |keys: Document, options| file.index("c", keys, options).unwrap_err().code();
-    assert_eq!(refused(doc! { "a": 1 }, IndexOptions { unique: Some(true), ..IndexOptions::default() }), Some(86));
-    assert_eq!(refused(doc! { "a": 1 }, named("other")), Some(85));
-    assert_eq!(refused(doc! { "b": 1 }, named("a_1")), Some(86));
+    let refusal = |keys: Document, options| file.index("c", keys, options).unwrap_err().code();
+    assert_eq!(refusal(doc! { "a": 1 }, IndexOptions { unique: Some(true), ..IndexOptions::default() }), Some(86));
+    assert_eq!(refusal(doc! { "a": 1 }, called("other")), Some(85));
+    assert_eq!(refusal(doc! { "b": 1 }, called("a_1")), Some(86));
     assert!(file.index("c", doc! { "a": -1 }, IndexOptions::default()).is_ok(), "another order is another index");
     let Reply::Indexes(all) = file.run("c", Verb::ListIndexes).unwrap() else { panic!("no indexes") };
     let names: Vec<_> = all.into_iter().filter_map(|model| model.options?.name).collect();
@@ -300,8 +300,8 @@ fn explaining_says_the_index_and_how_much_was_looked_at() {
     let scanned = file.explain("c", range());
     assert_eq!((scanned.get_str("stage").unwrap(), counts(&scanned)), ("scan", (0, 1_000, 10)));
     file.index("c", doc! { "n": 1 }, IndexOptions::default()).unwrap();
-    let ranged = file.explain("c", range());
-    assert_eq!((ranged.get_str("index").unwrap(), counts(&ranged)), ("n_1", (10, 10, 10)));
+    let bounded = file.explain("c", range());
+    assert_eq!((bounded.get_str("index").unwrap(), counts(&bounded)), ("n_1", (10, 10, 10)));
     let by_id = file.explain("c", query(doc! { "_id": 7 }, doc! {}));
     assert_eq!((by_id.get_str("stage").unwrap(), counts(&by_id)), ("_id", (0, 1, 1)));
     let sorted = file.explain("c", Query { limit: 3, ..query(doc! {}, doc! { "n": -1 }) });
@@ -334,8 +334,8 @@ fn time_is_over_only_for_documents_that_are_in_the_index() {
     )
     .unwrap();
     let connection = file.connection();
-    let removed = super::expire(&connection, crate::store::Stamp(100_000), 100);
-    assert!(matches!(removed, Ok(2)));
+    let expired = super::expire(&connection, crate::store::Stamp(100_000), 100);
+    assert!(matches!(expired, Ok(2)));
     let left: Vec<_> = file.all("c").iter().map(|document| document.get_i32("_id").unwrap()).collect();
     assert_eq!(left, [2, 3, 4]);
     file.check_entries("c");
