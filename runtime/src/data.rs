@@ -25,7 +25,11 @@ pub(crate) mod expression;
 pub(crate) mod filter;
 #[cfg(feature = "sqlite")]
 pub(crate) mod index;
+#[cfg(feature = "sqlite")]
+pub(crate) mod keys;
 pub(crate) mod models;
+#[cfg(feature = "sqlite")]
+pub(crate) mod nesting;
 pub(crate) mod operation;
 #[cfg(feature = "sqlite")]
 pub(crate) mod order;

@@ -40,3 +40,33 @@ impl Distinct {
         self.values
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{RawDocumentBuf, bson, doc};
+
+    use super::*;
+
+    #[test]
+    fn each_value_comes_once_and_arrays_are_taken_apart() {
+        let documents = [
+            doc! { "a": 1 },
+            doc! { "a": [1.0, 2, [3], null] },
+            doc! {},
+            doc! { "a": [] },
+            doc! { "a": [{ "b": [7, 8] }, { "b": 7_i64 }, 9] },
+        ];
+        let values = |path: &str| {
+            let mut distinct = Distinct::new(path);
+            for document in &documents {
+                distinct.add(&RawDocumentBuf::try_from(document).unwrap()).unwrap();
+            }
+            distinct.into_values()
+        };
+        let b = bson!({ "b": [7, 8] });
+        assert_eq!(values("a"), [1.into(), 2.into(), bson!([3]), Bson::Null, b, bson!({ "b": 7_i64 }), 9.into()]);
+        assert_eq!(values("a.b"), [7.into(), 8.into()]);
+        assert_eq!(values("a.1"), [2.into(), bson!({ "b": 7_i64 })]);
+        assert_eq!(values("x"), []);
+    }
+}

@@ -18,11 +18,11 @@ mod parse;
 pub(crate) mod predicate;
 mod regular;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod types;
 
 pub(crate) use bounds::Interval;
-pub(crate) use parse::{element, integer};
+pub(crate) use parse::{element, integer, is_operators};
 use predicate::Predicate;
 
 /// MongoDB's codes.
@@ -111,7 +111,15 @@ impl Clause {
         match self {
             Self::Field(path, predicate) => predicate.holds(path, document, matched),
             Self::And(clauses) => clauses.iter().all(|clause| clause.holds(document, matched)),
-            Self::Or(clauses) => clauses.iter().any(|clause| clause.holds(document, matched)),
+            Self::Or(clauses) => clauses.iter().any(|clause| {
+                // What doesn't hold has no say in where the document matched.
+                let mut own = *matched;
+                let holds = clause.holds(document, &mut own);
+                if holds {
+                    *matched = own;
+                }
+                holds
+            }),
             Self::Nor(clauses) => !clauses.iter().any(|clause| clause.holds(document, &mut Matched::default())),
             // An expression that fails on a document isn't true of it.
             Self::Expression(expression) => {
@@ -122,9 +130,14 @@ impl Clause {
 
     fn equalities(&self, found: &mut Vec<(Vec<Box<str>>, Bson)>) -> Result<()> {
         match self {
+            Self::Field(path, Predicate::All(all)) => {
+                let one = |predicate: &Predicate| Self::Field(path.clone(), predicate.clone()).equalities(found);
+                all.iter().try_for_each(one)
+            }
             Self::Field(path, predicate) => {
-                let Some(value) = predicate.only_value() else { return Ok(()) };
-                if found.iter().any(|(other, _)| **other == *path.parts()) {
+                let Predicate::Equal(value) = predicate else { return Ok(()) };
+                let own = path.parts();
+                if found.iter().any(|(other, _)| own.starts_with(other) || other.starts_with(own)) {
                     let message = format!("the filter of an upsert says two values of {}", path.text());
                     return Err(Error::of(ErrorKind::Invalid, message)
                         .with_code(NOT_SINGLE_VALUE_FIELD)
@@ -146,13 +159,20 @@ impl Predicate {
         match self {
             Self::Not(all) => !all.iter().all(|one| one.holds(path, document, &mut Matched::default())),
             Self::All(all) => !all.is_empty() && all.iter().all(|one| one.holds(path, document, matched)),
-            Self::Size(_) | Self::ElemMatch(_) => path.any(document, AtEnd::Array, &mut |reached| {
-                let within = self.in_array(reached.value);
-                if let Some(within) = within {
-                    // The array's own element, unless another array was gone through before.
-                    matched.array_index = reached.index.or(within.array_index);
+            Self::Exists => path.any(document, AtEnd::Array, &mut |reached| {
+                if reached.value.is_some() && reached.index.is_some() {
+                    matched.array_index = reached.index;
                 }
-                within.is_some()
+                reached.value.is_some()
+            }),
+            Self::Size(_) | Self::ElemMatch(_) => path.any(document, AtEnd::Array, &mut |reached| {
+                let mut place = None;
+                let holds = self.in_array(reached.value, &mut place);
+                // The array's own element, unless another array was gone through before.
+                if holds && let Some(place) = reached.index.or(place) {
+                    matched.array_index = Some(place);
+                }
+                holds
             }),
             _ => path.any(document, AtEnd::Elements, &mut |reached| {
                 let holds = self.single(reached.value);

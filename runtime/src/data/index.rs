@@ -3,23 +3,20 @@
 //! An entry is the keys of its fields' values one behind the other, each in its direction, so that entries sort as
 //! documents do. A field that means several values through an array gives several entries; at most one array may do so.
 
-use bson::{Bson, DateTime, Document, RawArray, RawBsonRef, RawDocument, doc};
+use bson::{Bson, DateTime, Document, RawDocument, doc};
 
 use super::filter::Filter;
+use super::keys;
 use super::models::{IndexModel, IndexOptions};
-use super::order;
 pub(crate) use super::order::Direction;
-use super::path::{AtEnd, Path, index as place_of};
+use super::path::{AtEnd, Path};
 use crate::error::{Error, ErrorKind, Result};
 
 /// MongoDB's codes.
 const CANNOT_CREATE_INDEX: i32 = 67;
-const PARALLEL_ARRAYS: i32 = 171;
-const BAD_VALUE: i32 = 2;
 
-/// As many fields as MongoDB has in an index, and entries of a document here.
+/// As many fields as MongoDB has in an index.
 const MOST_FIELDS: usize = 32;
-const MOST_ENTRIES: usize = 100_000;
 
 /// An index that was understood whole.
 #[derive(Debug, Clone)]
@@ -120,10 +117,11 @@ impl IndexSpec {
         self.keys == other.keys
     }
 
-    /// Whether it has the other's fields, and documents.
+    /// Whether it has the other's fields and documents, and asks the same of them.
     pub(crate) fn is_same_set(&self, other: &Self) -> bool {
         let partial = |spec: &Self| spec.options().partial_filter_expression;
-        self.keys == other.keys && partial(self) == partial(other)
+        let others = (other.is_unique(), other.is_sparse());
+        self.keys == other.keys && partial(self) == partial(other) && (self.is_unique(), self.is_sparse()) == others
     }
 
     pub(crate) fn is_unique(&self) -> bool {
@@ -174,45 +172,10 @@ impl IndexSpec {
         if self.is_sparse() && !self.keys.iter().any(|(path, _)| is_there(path, document)) {
             return Ok(Vec::new());
         }
-        let fields =
-            self.keys.iter().map(|(path, _)| Field::At { value: Value::Document(document), rest: path.parts() });
-        let mut entries = Vec::new();
-        self.expand(fields.collect(), &mut entries)?;
+        let mut entries = keys::of(document, &self.keys)?;
         entries.sort();
         entries.dedup();
         Ok(entries)
-    }
-
-    /// Goes on with each field until all have a value; an array that some of them meet gives a set for each element.
-    fn expand(&self, mut fields: Vec<Field<'_>>, entries: &mut Vec<Vec<u8>>) -> Result<()> {
-        for field in &mut fields {
-            field.advance();
-        }
-        let arrays: Vec<&RawArray> = fields.iter().filter_map(Field::array).collect();
-        let Some(first) = arrays.first() else {
-            if entries.len() >= MOST_ENTRIES {
-                let message = format!("a document has more than {MOST_ENTRIES} entries in the index {}", self.name);
-                return Err(Error::of(ErrorKind::Invalid, message).with_code(BAD_VALUE).into_terminal());
-            }
-            let mut entry = Vec::with_capacity(16 * fields.len());
-            for (field, (_, direction)) in fields.iter().zip(&self.keys) {
-                direction.put(&field.key(), &mut entry);
-            }
-            entries.push(entry);
-            return Ok(());
-        };
-        if arrays.iter().any(|array| !std::ptr::eq(array.as_bytes(), first.as_bytes())) {
-            let message = format!("a document has two arrays in the index {}: one can be indexed", self.name);
-            return Err(Error::of(ErrorKind::Invalid, message).with_code(PARALLEL_ARRAYS).into_terminal());
-        }
-        let mut elements = first.into_iter().filter_map(std::result::Result::ok).peekable();
-        if elements.peek().is_none() {
-            return self.expand(fields.into_iter().map(Field::without_elements).collect(), entries);
-        }
-        for element in elements {
-            self.expand(fields.iter().map(|field| field.in_element(element)).collect(), entries)?;
-        }
-        Ok(())
     }
 }
 
@@ -220,102 +183,11 @@ fn is_there(path: &Path, document: &RawDocument) -> bool {
     path.any(document, AtEnd::Array, &mut |reached| reached.value.is_some())
 }
 
-/// Where the way to a field's value has come to.
-#[derive(Clone, Copy)]
-enum Field<'d> {
-    At {
-        value: Value<'d>,
-        rest: &'d [Box<str>],
-    },
-    /// In an array; with what is left of the path in each element.
-    Array {
-        elements: &'d RawArray,
-        rest: &'d [Box<str>],
-    },
-    /// The value, or that there is none.
-    Done(Option<RawBsonRef<'d>>),
-}
-
-#[derive(Clone, Copy)]
-enum Value<'d> {
-    Document(&'d RawDocument),
-    Other(RawBsonRef<'d>),
-}
-
-impl<'d> Field<'d> {
-    fn advance(&mut self) {
-        while let Self::At { value, rest } = *self {
-            *self = match (value, rest.split_first()) {
-                (Value::Document(document), Some((first, rest))) => match document.get(&**first).ok().flatten() {
-                    Some(RawBsonRef::Document(inner)) => Self::At { value: Value::Document(inner), rest },
-                    Some(other) => Self::At { value: Value::Other(other), rest },
-                    None => Self::Done(None),
-                },
-                (Value::Document(document), None) => Self::Done(Some(RawBsonRef::Document(document))),
-                (Value::Other(RawBsonRef::Array(elements)), rest) => match rest
-                    .and_then(|(first, after)| place_of(first).map(|place| (elements.get(place).ok().flatten(), after)))
-                {
-                    // A number names an element, where there are no documents with such a field.
-                    Some((Some(RawBsonRef::Document(inner)), rest)) => Self::At { value: Value::Document(inner), rest },
-                    Some((Some(element), rest)) => Self::At { value: Value::Other(element), rest },
-                    Some((None, _)) => Self::Done(None),
-                    None => Self::Array { elements, rest: rest.map_or(&[], |_| self.rest()) },
-                },
-                (Value::Other(other), None) => Self::Done(Some(other)),
-                (Value::Other(_), Some(_)) => Self::Done(None),
-            };
-        }
-    }
-
-    fn rest(&self) -> &'d [Box<str>] {
-        match self {
-            Self::At { rest, .. } | Self::Array { rest, .. } => rest,
-            Self::Done(_) => &[],
-        }
-    }
-
-    fn array(&self) -> Option<&'d RawArray> {
-        match self {
-            Self::Array { elements, .. } => Some(elements),
-            Self::At { .. } | Self::Done(_) => None,
-        }
-    }
-
-    /// An empty array at the end stands before null, one on the way leads nowhere.
-    fn without_elements(self) -> Self {
-        match self {
-            Self::Array { rest: [], .. } => Self::Done(Some(RawBsonRef::Undefined)),
-            Self::Array { .. } => Self::Done(None),
-            other => other,
-        }
-    }
-
-    fn in_element(&self, element: RawBsonRef<'d>) -> Self {
-        match (*self, element) {
-            // An array in an array is a value.
-            (Self::Array { rest: [], .. }, element) => Self::Done(Some(element)),
-            (Self::Array { rest, .. }, RawBsonRef::Document(inner)) => Self::At { value: Value::Document(inner), rest },
-            (Self::Array { .. }, _) => Self::Done(None),
-            (other, _) => other,
-        }
-    }
-
-    fn key(&self) -> Vec<u8> {
-        match self {
-            Self::Done(Some(value)) => order::key(*value),
-            Self::Done(None) | Self::At { .. } | Self::Array { .. } => order::key(RawBsonRef::Null),
-        }
-    }
-}
-
 fn is_id(keys: &Document) -> bool {
     keys.len() == 1 && keys.get("_id").and_then(Direction::of) == Some(Direction::Ascending)
 }
 
 fn direction(path: &str, value: &Bson) -> Result<Direction> {
-    if path.is_empty() || path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
-        return Err(wrong(format!("an index can't be on {path:?}")));
-    }
     if let Bson::String(kind) = value {
         let message = format!("the embedded store doesn't offer {kind} indexes: MongoDB's own driver does, on MongoDB");
         return Err(Error::of(ErrorKind::Unsupported, message).with_code(CANNOT_CREATE_INDEX).into_terminal());
@@ -323,6 +195,9 @@ fn direction(path: &str, value: &Bson) -> Result<Direction> {
     if path.contains("$**") {
         let message = "the embedded store doesn't offer wildcard indexes: MongoDB's own driver does, on MongoDB";
         return Err(Error::of(ErrorKind::Unsupported, message).with_code(CANNOT_CREATE_INDEX).into_terminal());
+    }
+    if path.is_empty() || path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
+        return Err(wrong(format!("an index can't be on {path:?}")));
     }
     Direction::of(value).ok_or_else(|| wrong(format!("the index on {path} needs 1 or -1, not {value}")))
 }
@@ -336,4 +211,110 @@ fn default_name(keys: &[(Path, Direction)]) -> String {
 pub(crate) fn of_id() -> IndexModel {
     let options = IndexOptions { name: Some("_id_".into()), ..IndexOptions::default() };
     IndexModel { keys: doc! { "_id": 1 }, options: Some(options) }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{RawDocumentBuf, bson};
+
+    use super::super::order;
+    use super::*;
+
+    fn spec(keys: Document, options: IndexOptions) -> Result<IndexSpec> {
+        IndexSpec::parse(&IndexModel { keys, options: Some(options) })
+    }
+
+    /// The entries of a document in an ascending index of `path`, as their values.
+    fn entries(path: &str, document: Document) -> Vec<Vec<u8>> {
+        let raw = RawDocumentBuf::try_from(&document).unwrap();
+        spec(doc! { path: 1 }, IndexOptions::default()).unwrap().entries(&raw).unwrap()
+    }
+
+    fn keys(values: &[Bson]) -> Vec<Vec<u8>> {
+        let mut keys: Vec<_> = values.iter().map(|value| order::key_of(value).unwrap()).collect();
+        keys.sort();
+        keys
+    }
+
+    #[test]
+    fn a_document_has_an_entry_for_each_value_that_a_path_means() {
+        for (path, document, values) in [
+            ("a", doc! { "a": 1 }, vec![bson!(1)]),
+            ("a", doc! {}, vec![Bson::Null]),
+            ("a", doc! { "a": [2, 1, 2.0, [3]] }, vec![bson!(1), bson!(2), bson!([3])]),
+            ("a", doc! { "a": [] }, vec![Bson::Undefined]),
+            ("a.b", doc! { "a": [{ "b": 1 }, { "b": [2, 3] }, {}, 5] }, vec![bson!(1), bson!(2), bson!(3), Bson::Null]),
+            ("a.b", doc! { "a": [] }, vec![Bson::Null]),
+            ("a.b", doc! { "a": 5 }, vec![Bson::Null]),
+            ("a.0", doc! { "a": [7, 8] }, vec![bson!(7)]),
+            ("a.0.b", doc! { "a": [{ "b": 1 }, { "b": 2 }] }, vec![bson!(1)]),
+        ] {
+            assert_eq!(entries(path, document.clone()), keys(&values), "{path} of {document}");
+        }
+        let compound = spec(doc! { "a.b": 1, "c": -1, "a.d": 1 }, IndexOptions::default()).unwrap();
+        let raw = |document: Document| RawDocumentBuf::try_from(&document).unwrap();
+        let both = compound.entries(&raw(doc! { "a": [{ "b": 1, "d": 2 }, { "b": 3 }], "c": 0 })).unwrap();
+        assert_eq!(both.len(), 2, "the fields of one element stay together");
+        assert_eq!(compound.entries(&raw(doc! { "a": [{ "b": 1 }], "c": [1] })).unwrap_err().code(), Some(171));
+    }
+
+    #[test]
+    fn sparse_and_partial_indexes_leave_documents_out() {
+        let sparse =
+            spec(doc! { "a": 1, "b": 1 }, IndexOptions { sparse: Some(true), ..IndexOptions::default() }).unwrap();
+        let partial =
+            IndexOptions { partial_filter_expression: Some(doc! { "a": { "$gt": 5 } }), ..IndexOptions::default() };
+        let partial = spec(doc! { "a": 1 }, partial).unwrap();
+        let count = |spec: &IndexSpec, document: Document| {
+            spec.entries(&RawDocumentBuf::try_from(&document).unwrap()).unwrap().len()
+        };
+        assert_eq!([doc! {}, doc! { "a": null }, doc! { "b": 1 }].map(|document| count(&sparse, document)), [0, 1, 1]);
+        assert_eq!([doc! {}, doc! { "a": 5 }, doc! { "a": 6 }].map(|document| count(&partial, document)), [0, 0, 1]);
+    }
+
+    #[test]
+    fn an_index_is_named_after_its_fields_and_comes_back_from_storage() {
+        let options = IndexOptions {
+            unique: Some(true),
+            partial_filter_expression: Some(doc! { "a": { "$exists": true } }),
+            ..IndexOptions::default()
+        };
+        let index = spec(doc! { "a": 1, "b.c": -1.0 }, options).unwrap();
+        assert_eq!(index.name(), "a_1_b.c_-1");
+        assert_eq!(IndexSpec::stored(&index.to_document().unwrap()).unwrap(), index);
+        assert_eq!(spec(doc! { "_id": 1 }, IndexOptions::default()).unwrap().name(), "_id_");
+    }
+
+    #[test]
+    fn what_is_no_index_is_refused() {
+        let many: Document = (0..33).map(|number| (format!("f{number}"), 1.into())).collect();
+        for keys in
+            [many, doc! {}, doc! { "a": 0 }, doc! { "a": true }, doc! { "": 1 }, doc! { "a..b": 1 }, doc! { "$a": 1 }]
+        {
+            let error = spec(keys.clone(), IndexOptions::default()).unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Invalid, Some(67)), "{keys}");
+        }
+        for keys in [
+            doc! { "a": "text" },
+            doc! { "a": "2dsphere" },
+            doc! { "a": "hashed" },
+            doc! { "$**": 1 },
+            doc! { "a.$**": 1 },
+        ] {
+            assert_eq!(
+                spec(keys.clone(), IndexOptions::default()).unwrap_err().kind(),
+                ErrorKind::Unsupported,
+                "{keys}"
+            );
+        }
+        let both = IndexOptions {
+            sparse: Some(true),
+            partial_filter_expression: Some(doc! { "a": 1 }),
+            ..IndexOptions::default()
+        };
+        assert_eq!(spec(doc! { "a": 1 }, both).unwrap_err().code(), Some(67));
+        let expiring =
+            IndexOptions { expire_after: Some(std::time::Duration::from_secs(1)), ..IndexOptions::default() };
+        assert_eq!(spec(doc! { "a": 1, "b": 1 }, expiring).unwrap_err().code(), Some(67));
+    }
 }

@@ -117,7 +117,8 @@ fn in_array<'d>(
         {
             return true;
         }
-        if wanted == Some(place) && at_place(element, after, at_end, here, visit) {
+        // Who names an element's number knows it: such an array isn't one that the filter went through.
+        if wanted == Some(place) && at_place(element, after, at_end, outer, visit) {
             return true;
         }
     }
@@ -129,14 +130,14 @@ fn at_place<'d>(
     element: RawBsonRef<'d>,
     after: &[Box<str>],
     at_end: AtEnd,
-    here: Option<usize>,
+    outer: Option<usize>,
     visit: Visit<'_, 'd>,
 ) -> bool {
     match element {
         // A number at the end means the element itself: an array there isn't looked into.
-        element if after.is_empty() => visit(Reached { value: Some(element), index: here, whole: false }),
-        RawBsonRef::Document(inner) => in_document(inner, after, at_end, here, visit),
-        RawBsonRef::Array(inner) => in_array(inner, after, at_end, here, visit),
+        element if after.is_empty() => visit(Reached { value: Some(element), index: outer, whole: false }),
+        RawBsonRef::Document(inner) => in_document(inner, after, at_end, outer, visit),
+        RawBsonRef::Array(inner) => in_array(inner, after, at_end, outer, visit),
         _ => false,
     }
 }

@@ -53,7 +53,7 @@ fn unsupported(path: &str, what: &str) -> Error {
 
 impl Projection {
     pub(crate) fn parse(projection: &Document) -> Result<Self> {
-        let mut read = Read { keeps: None, keeps_id: None, fields: Vec::new() };
+        let mut read = Read { keeps: None, keeps_id: None, positional: false, fields: Vec::new() };
         for (path, value) in projection {
             read.field(path, value, 0)?;
         }
@@ -62,13 +62,22 @@ impl Projection {
     }
 
     pub(crate) fn apply(&self, document: &RawDocument, matched: &Matched) -> Result<RawDocumentBuf> {
-        let mut whole = Document::try_from(document)?;
-        let id = whole.remove("_id").filter(|_| self.keeps_id);
-        let mut left = Document::new();
-        if let Some(id) = id {
-            left.insert("_id", id);
+        let whole = Document::try_from(document)?;
+        let named = |name: &str| self.fields.iter().find(|field| field.name == name);
+        let (mut left, mut last) = (Document::new(), Document::new());
+        for (name, value) in whole {
+            let kept = match named(&name) {
+                Some(field) => self.field(value, &field.what, matched)?,
+                None if name == "_id" => self.keeps_id.then_some(value),
+                None => (!self.keeps).then_some(value),
+            };
+            // The element that is so comes behind the fields that are kept, wherever its array was.
+            let behind = matches!(named(&name), Some(Field { what: What::First(_), .. }));
+            if let Some(value) = kept {
+                if behind { &mut last } else { &mut left }.insert(name, value);
+            }
         }
-        left.extend(self.document(whole, &self.fields, matched)?);
+        left.extend(last);
         Ok(RawDocumentBuf::try_from(&left)?)
     }
 
@@ -151,6 +160,7 @@ fn sliced(mut elements: Vec<Bson>, skip: Option<i64>, count: i64) -> Vec<Bson> {
 struct Read {
     keeps: Option<bool>,
     keeps_id: Option<bool>,
+    positional: bool,
     fields: Vec<Field>,
 }
 
@@ -171,10 +181,17 @@ impl Read {
             self.keeps_id = Some(keeps);
             return Ok(());
         }
-        self.set_keeps(path, keeps)?;
         if let Some(array) = path.strip_suffix(".$") {
+            if !keeps || self.positional {
+                let message =
+                    format!("a projection keeps the element that matched of one array, and {path} is another");
+                return Err(wrong(if keeps { 31_276 } else { 31_395 }, message));
+            }
+            self.positional = true;
+            self.set_keeps(path, true)?;
             return self.add(array, What::Matched);
         }
+        self.set_keeps(path, keeps)?;
         self.add(path, What::Named)
     }
 
@@ -195,8 +212,14 @@ impl Read {
                 let what = slice(path, value)?;
                 self.add(path, what)
             }
-            Some(("$elemMatch", Bson::Document(condition))) => {
-                let element = super::filter::element(&Bson::Document(condition.clone()))?;
+            Some(("$elemMatch", condition)) => {
+                if path.contains('.') {
+                    return Err(wrong(
+                        31_275,
+                        format!("$elemMatch in a projection can't be of {path}: of a field alone"),
+                    ));
+                }
+                let element = super::filter::element(condition)?;
                 self.set_keeps(path, true)?;
                 self.add(path, What::First(element))
             }
@@ -209,6 +232,9 @@ impl Read {
     }
 
     fn add(&mut self, path: &str, what: What) -> Result<()> {
+        if path.split('.').count() > DEEPEST {
+            return Err(wrong(2, format!("a projection's path has more than {DEEPEST} parts")));
+        }
         let mut fields = &mut self.fields;
         let mut parts = path.split('.').peekable();
         let collision = || wrong(31_249, format!("a projection names {path} and something in it"));
@@ -250,5 +276,104 @@ fn slice(path: &str, value: &Bson) -> Result<What> {
         }
         Bson::Array(_) => Err(wrong(28_667, format!("$slice of {path} needs a count, or a place and a count"))),
         value => Ok(What::Slice { skip: None, count: number(value)? }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::{bson, doc};
+
+    use super::*;
+
+    fn project(projection: Document, document: Document) -> Document {
+        let matched = Matched { array_index: Some(1) };
+        let raw = RawDocumentBuf::try_from(&document).unwrap();
+        let left = Projection::parse(&projection).and_then(|projection| projection.apply(&raw, &matched));
+        Document::try_from(left.unwrap_or_else(|error| panic!("{projection}: {error}"))).unwrap()
+    }
+
+    fn code(projection: Document) -> Option<i32> {
+        Projection::parse(&projection).expect_err(&projection.to_string()).code()
+    }
+
+    #[test]
+    fn fields_are_kept_or_left_out_in_the_documents_order() {
+        let document =
+            || doc! { "_id": 1, "b": 2, "a": { "x": 1, "y": 2 }, "c": [{ "x": 1, "y": 2 }, 5, [{ "x": 3 }]] };
+        for (projection, expected) in [
+            (doc! {}, document()),
+            (doc! { "a": 1, "b": true }, doc! { "_id": 1, "b": 2, "a": { "x": 1, "y": 2 } }),
+            (doc! { "b": 1, "_id": 0 }, doc! { "b": 2 }),
+            (doc! { "_id": 1 }, doc! { "_id": 1 }),
+            (doc! { "_id": 0 }, doc! { "b": 2, "a": { "x": 1, "y": 2 }, "c": [{ "x": 1, "y": 2 }, 5, [{ "x": 3 }]] }),
+            (doc! { "a": 0, "c": 0.0 }, doc! { "_id": 1, "b": 2 }),
+            (doc! { "a.x": 1 }, doc! { "_id": 1, "a": { "x": 1 } }),
+            (doc! { "a": { "x": 1 } }, doc! { "_id": 1, "a": { "x": 1 } }),
+            (doc! { "b.x": 1 }, doc! { "_id": 1 }),
+            (doc! { "c.x": 1 }, doc! { "_id": 1, "c": [{ "x": 1 }, [{ "x": 3 }]] }),
+            (doc! { "c.x": 0, "a": 0, "b": 0 }, doc! { "_id": 1, "c": [{ "y": 2 }, 5, [{}]] }),
+            (doc! { "c.0": 1 }, doc! { "_id": 1, "c": [{}, [{}]] }),
+        ] {
+            assert_eq!(project(projection.clone(), document()), expected, "{projection}");
+        }
+        assert_eq!(
+            project(doc! { "_id.a": 1 }, doc! { "_id": { "a": 1, "b": 2 }, "c": 1 }),
+            doc! { "_id": { "a": 1 } }
+        );
+        let order: Vec<_> = project(doc! { "a": 1, "b": 1 }, document()).keys().cloned().collect();
+        assert_eq!(order, ["_id", "b", "a"]);
+    }
+
+    #[test]
+    fn arrays_are_cut_by_place_or_by_what_matches() {
+        let document = || doc! { "_id": 1, "a": [1, 2, 3, 4], "b": [{ "x": 1 }, { "x": 2 }], "c": 5 };
+        for (slice, left) in [
+            (bson!(2), bson!([1, 2])),
+            (bson!(-1), bson!([4])),
+            (bson!(0), bson!([])),
+            (bson!(i64::MIN), bson!([1, 2, 3, 4])),
+            (bson!([1, 2]), bson!([2, 3])),
+            (bson!([-3, 2]), bson!([2, 3])),
+            (bson!([-99, 1]), bson!([1])),
+            (bson!([99, 1]), bson!([])),
+        ] {
+            let projected = project(doc! { "a": { "$slice": slice.clone() }, "b": 0 }, document());
+            assert_eq!(projected, doc! { "_id": 1, "a": left, "c": 5 }, "{slice}");
+        }
+        assert_eq!(project(doc! { "c": 1, "a": { "$slice": 1 } }, document()), doc! { "_id": 1, "a": [1], "c": 5 });
+        assert_eq!(project(doc! { "a": { "$slice": 1 } }, document()).len(), 4, "by itself it leaves nothing out");
+        let element = project(doc! { "b": { "$elemMatch": { "x": { "$gt": 1 } } }, "c": 1 }, document());
+        assert_eq!(element.keys().collect::<Vec<_>>(), ["_id", "c", "b"]);
+        assert_eq!(element, doc! { "_id": 1, "c": 5, "b": [{ "x": 2 }] });
+        assert_eq!(project(doc! { "a": { "$elemMatch": { "$gt": 2 } } }, document()), doc! { "_id": 1, "a": [3] });
+        assert_eq!(project(doc! { "a": { "$elemMatch": { "$gt": 9 } } }, document()), doc! { "_id": 1 });
+        assert_eq!(project(doc! { "a.$": 1 }, document()), doc! { "_id": 1, "a": [2] });
+        let raw = RawDocumentBuf::try_from(&document()).unwrap();
+        let nothing = Projection::parse(&doc! { "a.$": 1 }).unwrap().apply(&raw, &Matched::default());
+        assert_eq!(nothing.unwrap_err().code(), Some(51_246));
+    }
+
+    #[test]
+    fn what_a_projection_cannot_be_is_named() {
+        assert_eq!(code(doc! { "a": 1, "b": 0 }), Some(31_254));
+        assert_eq!(code(doc! { "a": 0, "b": 1 }), Some(31_253));
+        assert_eq!(code(doc! { "a": 1, "a.b": 1 }), Some(31_249));
+        assert_eq!(code(doc! { "a.b": 1, "a": 1 }), Some(31_249));
+        assert_eq!(code(doc! { "a.$": 0 }), Some(31_395));
+        assert_eq!(code(doc! { "a.$": 1, "b.$": 1 }), Some(31_276));
+        assert_eq!(code(doc! { "a.b": { "$elemMatch": { "x": 1 } } }), Some(31_275));
+        assert_eq!(code(doc! { "a": { "$elemMatch": 1 } }), Some(2));
+        assert_eq!(code(doc! { "a": { "$slice": "x" } }), Some(28_667));
+        assert_eq!(code(doc! { "a": { "$slice": [1, 0] } }), Some(28_724));
+        for path in ["", "a..b", "$a", "a.$.b"] {
+            assert_eq!(code(doc! { path: 1 }), Some(2), "{path}");
+        }
+        for value in [bson!("x"), bson!({ "$meta": "textScore" }), bson!({ "$add": [1, 2] }), bson!([1])] {
+            let error = Projection::parse(&doc! { "a": value }).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        }
+        let deep = (0..400).fold(bson!(1), |inner, _| bson!({ "a": inner }));
+        assert_eq!(code(doc! { "a": deep }), Some(2));
+        assert_eq!(code(doc! { vec!["a"; 10_000].join("."): 1 }), Some(2));
     }
 }

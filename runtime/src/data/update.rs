@@ -5,9 +5,10 @@
 //! [`parse`] reads an update, [`walk`] finds the places in a document that its paths mean, [`operator`] and [`array`] say
 //! what becomes of the value there, [`number`] counts. Source: MongoDB's manual, "Update Operators".
 
-use bson::{Bson, DateTime, Document, Timestamp};
+use bson::{Bson, DateTime, Document, RawDocumentBuf, Timestamp, doc};
 
 use self::operator::Operator;
+use super::nesting;
 use crate::error::{Error, ErrorKind, Result};
 
 mod array;
@@ -15,6 +16,7 @@ mod number;
 mod operator;
 mod parse;
 mod pipeline;
+mod places;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -49,7 +51,7 @@ struct Change {
 }
 
 /// A part of an update's path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Part {
     /// A field, or an element's number.
     Name(String),
@@ -92,6 +94,7 @@ impl Update {
             let message = format!("a replacement has no operators, and begins a field with {operator}: use an update");
             return Err(Error::of(ErrorKind::Invalid, message).with_code(DOLLAR_PREFIXED_FIELD).into_terminal());
         }
+        nesting::check(document)?;
         Ok(Self(Kind::Replacement(document.clone())))
     }
 
@@ -100,9 +103,17 @@ impl Update {
         let id = document.get("_id").cloned();
         match &self.0 {
             Kind::Changes { changes, filters } => {
-                for change in changes {
-                    walk::Walk { how, filters, path: &change.path }.apply(document, &change.operator)?;
+                let positional = changes.iter().any(Change::is_positional);
+                if !positional {
+                    return changes_of(changes, document, how).and_then(|()| check_id(id.as_ref(), document));
                 }
+                // What `$` stands for is known now, and with it whether two changes mean one place.
+                let resolved = changes.iter().map(|change| {
+                    let path = places::resolved(&change.path, how.array_index)?;
+                    Ok(Change { path, operator: change.operator.clone() })
+                });
+                let resolved: Vec<Change> = resolved.collect::<Result<_>>()?;
+                changes_of(&places::expanded(&resolved, filters, document)?, document, how)?;
             }
             Kind::Replacement(new) => {
                 let mut whole = Document::new();
@@ -112,19 +123,38 @@ impl Update {
                 whole.extend(
                     new.iter().filter(|(key, _)| *key != "_id").map(|(key, value)| (key.clone(), value.clone())),
                 );
-                let changed = new.get("_id").is_some_and(|new| id.as_ref().is_some_and(|id| id != new));
-                if changed {
-                    return Err(immutable_id());
+                if let Some(new) = new.get("_id") {
+                    check_same_id(id.as_ref(), Some(new))?;
                 }
                 *document = whole;
             }
             Kind::Pipeline(stages) => stages.iter().try_for_each(|stage| stage.apply(document))?,
         }
-        // By bytes: 1 and 1.0 are equal, and yet another `_id`.
-        if id.is_some() && document.get("_id") != id.as_ref() {
-            return Err(immutable_id());
-        }
-        Ok(())
+        check_id(id.as_ref(), document)
+    }
+}
+
+impl Change {
+    fn is_positional(&self) -> bool {
+        self.path.iter().any(|part| !matches!(part, Part::Name(_)))
+    }
+}
+
+fn changes_of(changes: &[Change], document: &mut Document, how: &Application) -> Result<()> {
+    changes.iter().try_for_each(|change| walk::Walk { how, path: &change.path }.apply(document, &change.operator))
+}
+
+fn check_id(before: Option<&Bson>, after: &Document) -> Result<()> {
+    check_same_id(before, after.get("_id"))
+}
+
+/// By bytes: 1 and 1.0 are equal, and yet another `_id`.
+fn check_same_id(before: Option<&Bson>, after: Option<&Bson>) -> Result<()> {
+    let Some(before) = before else { return Ok(()) };
+    let bytes = |id: &Bson| Ok::<_, Error>(RawDocumentBuf::try_from(&doc! { "_id": id })?.into_bytes());
+    match after {
+        Some(after) if bytes(before)? == bytes(after)? => Ok(()),
+        Some(_) | None => Err(immutable_id()),
     }
 }
 
@@ -137,7 +167,7 @@ pub(crate) fn set_path(document: &mut Document, path: &[Box<str>], value: Bson) 
         timestamp: Timestamp { time: 0, increment: 0 },
         inserting: true,
     };
-    walk::Walk { how: &how, filters: &[], path: &path }.apply(document, &Operator::Set(value))
+    walk::Walk { how: &how, path: &path }.apply(document, &Operator::Set(value))
 }
 
 fn shown(path: &[Part]) -> String {

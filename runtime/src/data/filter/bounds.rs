@@ -11,6 +11,7 @@ use bson::{RawBson, RawBsonRef};
 
 use super::predicate::{Element, Operand, Predicate};
 use super::{Clause, Filter, order};
+use crate::data::path::Path;
 
 /// An interval of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,12 +75,8 @@ fn high_key(bound: &Bound<Vec<u8>>) -> (bool, &[u8], bool) {
 impl Filter {
     /// The intervals for a path, in ascending order and apart from each other; `None` if nothing bounds it.
     pub(crate) fn bounds(&self, path: &str, multikey: bool) -> Option<Vec<Interval>> {
-        let own = self.all.iter().filter_map(|clause| clause.bounds(path, multikey));
-        if !multikey {
-            return own.reduce(|left, right| intersection(&left, &right));
-        }
-        // The one that is likely to hold least.
-        own.min_by_key(|intervals| (intervals.iter().any(|interval| interval.point().is_none()), intervals.len()))
+        // A number in a path means a place or a name: entries have but one of them.
+        if Path::new(path).has_number() { None } else { all_bounds(&self.all, path, multikey) }
     }
 
     /// Whether the intervals for this path say all that the filter says: then what has one entry, and that in them, matches.
@@ -107,15 +104,53 @@ impl Filter {
     }
 }
 
+/// Of what must hold together. Two bounds of one path are one only where no document has more than one entry.
+fn all_bounds(all: &[Clause], path: &str, multikey: bool) -> Option<Vec<Interval>> {
+    let bounds = all.iter().filter_map(|clause| clause.bounds(path, multikey));
+    if !multikey {
+        return bounds.reduce(|left, right| intersection(&left, &right));
+    }
+    bounds.min_by_key(|intervals| width(intervals))
+}
+
+/// What is likely to hold less comes first: points, then what has two ends, then what has one.
+fn width(intervals: &[Interval]) -> (u8, usize) {
+    let one = |interval: &Interval| match (interval.point(), &interval.low, &interval.high) {
+        (Some(_), ..) => 0,
+        (None, Bound::Included(low) | Bound::Excluded(low), Bound::Included(high) | Bound::Excluded(high))
+            if low.len() > 1 && high.len() > 1 =>
+        {
+            1
+        }
+        _ => 2,
+    };
+    (intervals.iter().map(one).max().unwrap_or_default(), intervals.len())
+}
+
+impl Element {
+    /// For a path in the element.
+    fn bounds(&self, path: &str, multikey: bool) -> Option<Vec<Interval>> {
+        match self {
+            Self::Document(all) => all_bounds(all, path, multikey),
+            Self::Value(_) => None,
+        }
+    }
+}
+
 impl Clause {
     fn bounds(&self, path: &str, multikey: bool) -> Option<Vec<Interval>> {
         match self {
-            Self::Field(own, predicate) if !own.has_number() && own.text() == path => predicate.bounds(),
-            Self::Field(..) | Self::Nor(_) | Self::Expression(_) => None,
-            Self::And(all) => {
-                let mut own = all.iter().filter_map(|clause| clause.bounds(path, multikey));
-                if multikey { own.next() } else { own.reduce(|left, right| intersection(&left, &right)) }
+            Self::Field(own, predicate) => {
+                let own = own.text();
+                match (path.strip_prefix(own.as_str())?, predicate) {
+                    ("", predicate) => predicate.bounds(multikey),
+                    // What is asked of a field of an element is asked of that field.
+                    (rest, Predicate::ElemMatch(element)) => element.bounds(rest.strip_prefix('.')?, multikey),
+                    _ => None,
+                }
             }
+            Self::Nor(_) | Self::Expression(_) => None,
+            Self::And(all) => all_bounds(all, path, multikey),
             // Each alternative must be bounded.
             Self::Or(all) => {
                 let each: Option<Vec<_>> = all.iter().map(|clause| clause.bounds(path, multikey)).collect();
@@ -132,13 +167,15 @@ impl Clause {
             (Self::Field(own, predicate), Self::Field(path, wanted)) if own == path => predicate.implies(wanted),
             (_, Self::And(all)) => all.iter().all(|wanted| self.implies(wanted)),
             (_, Self::Or(any)) => any.iter().any(|wanted| self.implies(wanted)),
+            (Self::Or(any), wanted) => any.iter().all(|own| own.implies(wanted)),
+            (Self::And(all), wanted) => all.iter().any(|own| own.implies(wanted)),
             _ => false,
         }
     }
 }
 
 impl Predicate {
-    fn bounds(&self) -> Option<Vec<Interval>> {
+    fn bounds(&self, multikey: bool) -> Option<Vec<Interval>> {
         match self {
             Self::Equal(operand) => equal(operand),
             Self::Less(operand) => half(operand, |key| (lowest(key), Bound::Excluded(key.to_vec()))),
@@ -168,14 +205,29 @@ impl Predicate {
             Self::ElemMatch(element) => match &**element {
                 // One element fulfils all of it.
                 Element::Value(all) => {
-                    let bounded = all.iter().filter_map(Self::bounds);
+                    let bounded = all.iter().filter_map(Self::of_element);
                     bounded.reduce(|left, right| intersection(&left, &right))
                 }
                 Element::Document(_) => None,
             },
-            // Different elements may fulfil them: one is a bound.
-            Self::All(all) => all.iter().find_map(Self::bounds),
+            Self::All(all) => {
+                let bounded = all.iter().filter_map(|one| one.bounds(multikey));
+                if multikey {
+                    bounded.min_by_key(|intervals| width(intervals))
+                } else {
+                    bounded.reduce(|left, right| intersection(&left, &right))
+                }
+            }
             Self::In(_) | Self::Exists | Self::Type(_) | Self::Remainder { .. } | Self::Size(_) | Self::Not(_) => None,
+        }
+    }
+
+    /// Of one element, whose key is the entry: an array in an array isn't looked into.
+    fn of_element(&self) -> Option<Vec<Interval>> {
+        match self {
+            Self::ElemMatch(_) => None,
+            Self::All(all) => all.iter().find_map(Self::of_element),
+            other => other.bounds(false),
         }
     }
 
@@ -203,12 +255,17 @@ impl Predicate {
     fn implies(&self, wanted: &Self) -> bool {
         match wanted {
             Self::Exists => self.excludes_missing(),
-            Self::Equal(_) | Self::Less(_) | Self::LessOrEqual(_) | Self::Greater(_) | Self::GreaterOrEqual(_) => {
-                // A value fulfils both, so intervals that are exactly what they mean say it.
-                if !(self.is_exact() && wanted.is_exact()) {
+            Self::Equal(_)
+            | Self::Less(_)
+            | Self::LessOrEqual(_)
+            | Self::Greater(_)
+            | Self::GreaterOrEqual(_)
+            | Self::In(_) => {
+                // One value fulfils both if the other's intervals are exactly what it means.
+                if !wanted.is_exact() {
                     return false;
                 }
-                match (self.bounds(), wanted.bounds()) {
+                match (self.bounds(true), wanted.bounds(true)) {
                     (Some(own), Some(wanted)) => {
                         own.iter().all(|interval| wanted.iter().any(|wanted| wanted.holds(interval)))
                     }
@@ -223,9 +280,9 @@ impl Predicate {
     fn is_comparison(&self) -> bool {
         match self {
             Self::Less(operand) | Self::LessOrEqual(operand) => {
-                !operand.is_null() && !operand.is_nan() && self.bounds().is_some()
+                !operand.is_null() && !operand.is_nan() && self.bounds(false).is_some()
             }
-            other => other.is_exact() && other.bounds().is_some(),
+            other => other.is_exact() && other.bounds(false).is_some(),
         }
     }
 

@@ -1,16 +1,17 @@
 //! From a filter's document to what it means.
 
-use bson::{Bson, Document};
+use bson::{Bson, Document, RawBsonRef};
 
-use super::predicate::{Element, Operand, Predicate, Values};
+use super::predicate::{Element, Operand, Predicate, Values, whole};
 use super::regular::Regular;
 use super::types::Types;
 use super::{Clause, invalid, unsupported};
 use crate::data::expression::Expression;
+use crate::data::order;
 use crate::data::path::Path;
 use crate::error::Result;
 
-/// As deep as MongoDB nests filters.
+/// As deep as filters are nested in each other.
 const DEEPEST: usize = 100;
 
 /// Operators of MongoDB's that stand where a field would.
@@ -21,17 +22,9 @@ pub(super) fn filter(filter: &Document, variables: &Document) -> Result<Vec<Clau
     clauses(filter, variables, 0)
 }
 
-/// What an array filter or `$pull` asks of an element: a value's predicates under an empty path.
+/// What `$elemMatch` asks of an element, in a projection too.
 pub(crate) fn element(condition: &Bson) -> Result<Element> {
-    match condition {
-        Bson::Document(operators) if is_operators(operators) => Ok(Element::Value(operators_of("", operators, 0)?)),
-        Bson::RegularExpression(regex) => {
-            let regular = Regular::new(regex.pattern.as_str(), regex.options.as_str())?;
-            Ok(Element::Value(vec![Predicate::Regular(regular)]))
-        }
-        Bson::Document(fields) => Ok(Element::Document(clauses(fields, &Document::new(), 0)?)),
-        value => Ok(Element::Value(vec![Predicate::Equal(Operand::new(value)?)])),
-    }
+    elem_match(condition, 0)
 }
 
 fn clauses(filter: &Document, variables: &Document, depth: usize) -> Result<Vec<Clause>> {
@@ -54,13 +47,21 @@ fn clauses(filter: &Document, variables: &Document, depth: usize) -> Result<Vec<
         }
     }
     // What `$and` holds stands beside the rest: so plans see it.
-    Ok(all.into_iter().flat_map(flat).collect())
+    let mut flat = Vec::with_capacity(all.len());
+    for clause in all {
+        flatten(clause, &mut flat);
+    }
+    Ok(flat)
 }
 
-fn flat(clause: Clause) -> Vec<Clause> {
+fn flatten(clause: Clause, flat: &mut Vec<Clause>) {
     match clause {
-        Clause::And(all) => all,
-        other => vec![other],
+        Clause::And(all) => {
+            for clause in all {
+                flatten(clause, flat);
+            }
+        }
+        other => flat.push(other),
     }
 }
 
@@ -110,7 +111,8 @@ fn operators_of(name: &str, operators: &Document, depth: usize) -> Result<Vec<Pr
     let mut all = Vec::with_capacity(operators.len());
     for (operator, value) in operators {
         all.push(match operator.as_str() {
-            "$eq" => equal(name, value)?,
+            // A regular expression means itself here, not what it matches.
+            "$eq" => Predicate::Equal(operand(name, value)?),
             "$ne" => {
                 if matches!(value, Bson::RegularExpression(_)) {
                     return Err(invalid("$ne can't have a regular expression: write $not"));
@@ -156,11 +158,6 @@ fn operators_of(name: &str, operators: &Document, depth: usize) -> Result<Vec<Pr
     Ok(all)
 }
 
-/// `$eq` of a regular expression means the expression itself, not what it matches.
-fn equal(name: &str, value: &Bson) -> Result<Predicate> {
-    Ok(Predicate::Equal(operand(name, value)?))
-}
-
 fn ordered(name: &str, operator: &str, value: &Bson) -> Result<Operand> {
     if matches!(value, Bson::RegularExpression(_)) {
         return Err(invalid(format!("{operator} on {name} can't have a regular expression")));
@@ -191,6 +188,7 @@ fn truth(value: &Bson) -> bool {
         Bson::Int32(number) => *number != 0,
         Bson::Int64(number) => *number != 0,
         Bson::Double(number) => *number != 0.0,
+        Bson::Decimal128(number) => order::key(RawBsonRef::Decimal128(*number)) != order::key(RawBsonRef::Int32(0)),
         Bson::Null | Bson::Undefined => false,
         _ => true,
     }
@@ -243,7 +241,10 @@ pub(crate) fn integer(value: &Bson) -> Option<i64> {
         Bson::Int32(number) => Some(i64::from(*number)),
         Bson::Int64(number) => Some(*number),
         Bson::Double(number) if number.fract() == 0.0 && number.abs() < 9.0e18 => Some(*number as i64),
-        Bson::Decimal128(number) => crate::data::order::exact_integer(&number.to_string()),
+        Bson::Decimal128(number) => {
+            let whole = order::truncated(*number)?;
+            (order::key(RawBsonRef::Decimal128(*number)) == order::key(RawBsonRef::Int64(whole))).then_some(whole)
+        }
         _ => None,
     }
 }
@@ -270,11 +271,8 @@ fn regular(value: &Bson, options: Option<&Bson>) -> Result<Regular> {
 fn remainder(value: &Bson) -> Result<Predicate> {
     let wrong = || invalid("$mod needs an array of two numbers: the divisor and the remainder");
     let Some([divisor, remainder]) = value.as_array().map(Vec::as_slice) else { return Err(wrong()) };
-    let whole = |value: &Bson| match value {
-        Bson::Double(number) if number.is_finite() && number.abs() < 9.0e18 => Some(number.trunc() as i64),
-        other => integer(other),
-    };
-    let (divisor, remainder) = (whole(divisor).ok_or_else(wrong)?, whole(remainder).ok_or_else(wrong)?);
+    let number = |value: &Bson| order::raw(value).map(|value| whole(value.as_raw_bson_ref()));
+    let (divisor, remainder) = (number(divisor)?.ok_or_else(wrong)?, number(remainder)?.ok_or_else(wrong)?);
     if divisor == 0 {
         return Err(invalid("the divisor of $mod can't be 0"));
     }

@@ -198,32 +198,24 @@ impl Predicate {
             Self::Remainder { divisor, remainder } => {
                 value.and_then(whole).is_some_and(|number| number.checked_rem(*divisor).unwrap_or(0) == *remainder)
             }
-            Self::Size(_) | Self::ElemMatch(_) => self.in_array(value).is_some(),
+            Self::Size(_) | Self::ElemMatch(_) => self.in_array(value, &mut None),
             Self::All(all) => !all.is_empty() && all.iter().all(|one| one.single(value)),
             Self::Not(all) => !all.iter().all(|one| one.single(value)),
         }
     }
 
-    /// Whether it holds for an array, and by which element.
-    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>) -> Option<Matched> {
-        let Some(RawBsonRef::Array(elements)) = value else { return None };
+    /// Whether it holds for an array; by which element, it says to `matched`.
+    pub(super) fn in_array(&self, value: Option<RawBsonRef<'_>>, matched: &mut Option<usize>) -> bool {
+        let Some(RawBsonRef::Array(elements)) = value else { return false };
         let mut elements = elements.into_iter().filter_map(std::result::Result::ok);
         match self {
-            Self::Size(size) => (elements.count() as i64 == *size).then(Matched::default),
+            Self::Size(size) => elements.count() as i64 == *size,
             Self::ElemMatch(wanted) => {
-                let place = elements.position(|element| wanted.is(element))?;
-                Some(Matched { array_index: Some(place) })
+                let place = elements.position(|element| wanted.is(element));
+                *matched = place.or(*matched);
+                place.is_some()
             }
-            _ => None,
-        }
-    }
-
-    /// The one value that a field must have.
-    pub(super) fn only_value(&self) -> Option<&Operand> {
-        match self {
-            Self::Equal(operand) => Some(operand),
-            Self::All(all) if all.len() == 1 => all[0].only_value(),
-            _ => None,
+            _ => false,
         }
     }
 }
@@ -250,7 +242,7 @@ impl Element {
 }
 
 /// A number without its fraction, if it is one that `$mod` looks at.
-fn whole(value: RawBsonRef<'_>) -> Option<i64> {
+pub(super) fn whole(value: RawBsonRef<'_>) -> Option<i64> {
     match value {
         RawBsonRef::Int32(number) => Some(i64::from(number)),
         RawBsonRef::Int64(number) => Some(number),
@@ -258,7 +250,7 @@ fn whole(value: RawBsonRef<'_>) -> Option<i64> {
             let whole = number.trunc();
             (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then_some(whole as i64)
         }
-        RawBsonRef::Decimal128(number) => order::whole_decimal(&number.to_string()),
+        RawBsonRef::Decimal128(number) => order::truncated(number),
         _ => None,
     }
 }

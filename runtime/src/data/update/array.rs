@@ -1,17 +1,17 @@
 //! Operators on arrays.
 
-use bson::Bson;
+use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::operator::modifiers;
-use super::{BAD_VALUE, FAILED_TO_PARSE, failed};
-use crate::data::filter::predicate::Element;
-use crate::data::filter::{element, integer};
+use super::{BAD_VALUE, TYPE_MISMATCH, failed};
+use crate::data::filter::{Filter, integer, is_operators};
 use crate::data::order;
 use crate::data::sort::Sort;
 use crate::error::Result;
+use crate::hashing::FastSet;
 
 /// `$push`: what comes in, where, and what is left afterwards.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Push {
     each: Vec<Bson>,
     position: Option<i64>,
@@ -20,7 +20,7 @@ pub(super) struct Push {
 }
 
 /// An order of elements.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum By {
     /// By the elements themselves.
     Value(order::Direction),
@@ -98,9 +98,9 @@ fn sort(elements: &mut [Bson], by: &By) -> Result<()> {
                 key
             }
             By::Fields(sort) => match raw.as_document() {
-                Some(document) => sort.key(document),
+                Some(document) => sort.key(document)?,
                 // What has no fields has none of these.
-                None => sort.key(bson::RawDocumentBuf::new().as_ref()),
+                None => sort.key(bson::RawDocumentBuf::new().as_ref())?,
             },
         };
         keyed.push((key, std::mem::replace(element, Bson::Null)));
@@ -113,23 +113,34 @@ fn sort(elements: &mut [Bson], by: &By) -> Result<()> {
 }
 
 /// The values of `$each`, or the one value.
-pub(super) fn each(path: &str, operand: &Bson) -> Result<Vec<Bson>> {
+fn each(path: &str, operand: &Bson) -> Result<Vec<Bson>> {
     match modifiers(operand) {
         None => Ok(vec![operand.clone()]),
         Some(modifiers) => match modifiers.get("$each") {
             Some(Bson::Array(values)) => Ok(values.clone()),
-            _ => Err(failed(FAILED_TO_PARSE, format!("$each of {path} needs an array"))),
+            _ => Err(failed(BAD_VALUE, format!("$each of {path} needs an array"))),
         },
+    }
+}
+
+/// The values of `$addToSet`: the document is one of values if it begins with `$each`.
+pub(super) fn members(path: &str, operand: &Bson) -> Result<Vec<Bson>> {
+    let Some(listed) = operand.as_document().filter(|all| all.keys().next().is_some_and(|first| first == "$each"))
+    else {
+        return Ok(vec![operand.clone()]);
+    };
+    match (listed.len(), listed.get("$each")) {
+        (1, Some(Bson::Array(values))) => Ok(values.clone()),
+        (1, _) => Err(failed(TYPE_MISMATCH, format!("$each of {path} needs an array"))),
+        _ => Err(failed(BAD_VALUE, format!("$addToSet of {path} has nothing but $each"))),
     }
 }
 
 /// Adds what isn't there yet.
 pub(super) fn add_to_set(elements: &mut Vec<Bson>, values: &[Bson]) -> Result<()> {
-    let mut keys = elements.iter().map(order::key_of).collect::<Result<Vec<_>>>()?;
+    let mut keys = elements.iter().map(order::key_of).collect::<Result<FastSet<_>>>()?;
     for value in values {
-        let key = order::key_of(value)?;
-        if !keys.contains(&key) {
-            keys.push(key);
+        if keys.insert(order::key_of(value)?) {
             elements.push(value.clone());
         }
     }
@@ -137,19 +148,22 @@ pub(super) fn add_to_set(elements: &mut Vec<Bson>, values: &[Bson]) -> Result<()
 }
 
 /// Which elements go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Pull {
-    /// Those that a condition means.
-    Matching(Element),
+    /// Documents that match.
+    Documents(Filter),
+    /// Values that match, as the field without a name of a document.
+    Values(Filter),
     /// Those with one of these keys.
-    Equal(Vec<Vec<u8>>),
+    Equal(FastSet<Vec<u8>>),
 }
 
 impl Pull {
     pub(super) fn parse(operand: &Bson) -> Result<Self> {
         match operand {
-            Bson::Document(_) | Bson::RegularExpression(_) => Ok(Self::Matching(element(operand)?)),
-            value => Ok(Self::Equal(vec![order::key_of(value)?])),
+            Bson::Document(condition) if !is_condition(condition) => Ok(Self::Documents(Filter::parse(condition)?)),
+            Bson::Document(_) | Bson::RegularExpression(_) => Ok(Self::Values(Filter::parse(&doc! { "": operand })?)),
+            value => Self::all(std::slice::from_ref(value)),
         }
     }
 
@@ -160,10 +174,15 @@ impl Pull {
     pub(super) fn apply(&self, elements: &mut Vec<Bson>) -> Result<()> {
         let mut kept = Vec::with_capacity(elements.len());
         for element in elements.drain(..) {
-            let raw = order::raw(&element)?;
-            let goes = match self {
-                Self::Matching(wanted) => wanted.is(raw.as_raw_bson_ref()),
-                Self::Equal(keys) => keys.contains(&order::key(raw.as_raw_bson_ref())),
+            let goes = match (self, &element) {
+                (Self::Documents(wanted), Bson::Document(inner)) => {
+                    wanted.matches(RawDocumentBuf::try_from(inner)?.as_ref())
+                }
+                (Self::Documents(_), _) => false,
+                (Self::Values(wanted), value) => {
+                    wanted.matches(RawDocumentBuf::try_from(&doc! { "": value })?.as_ref())
+                }
+                (Self::Equal(keys), value) => keys.contains(&order::key_of(value)?),
             };
             if !goes {
                 kept.push(element);
@@ -172,4 +191,10 @@ impl Pull {
         *elements = kept;
         Ok(())
     }
+}
+
+/// Whether it is of operators on a value, such as `$gt`; `$and` and the like are about fields.
+fn is_condition(document: &Document) -> bool {
+    is_operators(document)
+        && !document.keys().next().is_some_and(|first| matches!(first.as_str(), "$and" | "$or" | "$nor" | "$comment"))
 }

@@ -11,7 +11,7 @@ use crate::data::order;
 use crate::error::Result;
 
 /// What is done to a value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Operator {
     Set(Bson),
     SetOnInsert(Bson),
@@ -65,7 +65,7 @@ impl Operator {
             "$currentDate" => Self::CurrentDate { timestamp: is_timestamp(path, operand)? },
             "$bit" => Self::Bit(number::bits(path, operand)?),
             "$push" => Self::Push(Push::parse(path, operand)?),
-            "$addToSet" => Self::AddToSet(super::array::each(path, operand)?),
+            "$addToSet" => Self::AddToSet(super::array::members(path, operand)?),
             "$pull" => Self::Pull(Pull::parse(operand)?),
             "$pullAll" => match operand {
                 Bson::Array(values) => Self::Pull(Pull::all(values)?),
@@ -76,22 +76,18 @@ impl Operator {
         })
     }
 
-    /// Whether it has nothing to put where nothing is.
-    pub(super) fn only_removes(&self) -> bool {
-        matches!(self, Self::Unset | Self::Pull(_) | Self::Pop { .. } | Self::Leave)
-    }
-
     /// What becomes of the value at the path's end.
     pub(super) fn result(&self, before: Option<&Bson>, how: &Application, path: &[Part]) -> Result<Outcome> {
         let put = |value: &Bson| Ok(Outcome::Put(value.clone()));
         match (self, before) {
-            (Self::Set(value), _) | (Self::Min(value) | Self::Max(value), None) => put(value),
-            (Self::SetOnInsert(value), _) if how.inserting => put(value),
-            (Self::SetOnInsert(_) | Self::Leave | Self::Come { .. }, _) | (Self::Unset, None) => Ok(Outcome::Keep),
+            (Self::SetOnInsert(value), _) => {
+                Ok(if how.inserting { Outcome::Put(value.clone()) } else { Outcome::Keep })
+            }
+            (Self::Leave | Self::Come { .. }, _) | (Self::Unset, None) => Ok(Outcome::Keep),
             (Self::Unset, Some(_)) => Ok(Outcome::Remove),
-            (Self::Increment(by), None) => put(by),
             (Self::Increment(by), Some(before)) => number::sum(before, by, || shown(path)).map(Outcome::Put),
             (Self::Multiply(by), before) => number::product(before, by, || shown(path)).map(Outcome::Put),
+            (Self::Set(value), _) | (Self::Increment(value) | Self::Min(value) | Self::Max(value), None) => put(value),
             (Self::Min(value), Some(before)) => Ok(replaced(before, value, Ordering::Less)?),
             (Self::Max(value), Some(before)) => Ok(replaced(before, value, Ordering::Greater)?),
             (Self::CurrentDate { timestamp: true }, _) => Ok(Outcome::Put(how.timestamp.into())),

@@ -1,17 +1,14 @@
 //! From an update's document to what it does.
 
-use std::cmp::Ordering;
-
 use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::operator::Operator;
+use super::places::compare;
 use super::{BAD_VALUE, CONFLICTING_OPERATORS, Change, DOLLAR_PREFIXED_FIELD, FAILED_TO_PARSE, Part, failed, shown};
 use crate::data::filter::Filter;
-use crate::data::path::index;
+use crate::data::nesting::{DEEPEST, check_value};
 use crate::error::Result;
-
-/// As deep as values are nested.
-const DEEPEST: usize = 180;
+use crate::hashing::FastMap;
 
 /// What `$[name]` means.
 #[derive(Debug)]
@@ -45,7 +42,7 @@ pub(super) fn update(update: &Document, array_filters: &[Document]) -> Result<(V
             .as_document()
             .ok_or_else(|| failed(FAILED_TO_PARSE, format!("{name} needs a document of fields")))?;
         for (path, operand) in fields {
-            check_depth(operand, 0)?;
+            check_value(operand)?;
             let parts = parts(name, path)?;
             if name == "$rename" {
                 rename(path, parts, operand, &mut changes)?;
@@ -62,22 +59,32 @@ pub(super) fn update(update: &Document, array_filters: &[Document]) -> Result<(V
             return Err(failed(CONFLICTING_OPERATORS, message));
         }
     }
+    check_arrays(&changes)?;
     let filters = filters(array_filters, &changes)?;
     Ok((changes, filters))
 }
 
-fn check_depth(value: &Bson, depth: usize) -> Result<()> {
-    if depth > DEEPEST {
-        return Err(failed(BAD_VALUE, format!("a value of the update is nested deeper than {DEEPEST} levels")));
+/// Refuses `$[]` and `$[name]` beside fields of one name: what the path before them means can't be both.
+fn check_arrays(changes: &[Change]) -> Result<()> {
+    let mut kinds: FastMap<&[Part], bool> = FastMap::default();
+    for change in changes {
+        for (place, part) in change.path.iter().enumerate() {
+            let array = matches!(part, Part::Each | Part::Filtered(_));
+            let before = &change.path[..place];
+            if *kinds.entry(before).or_insert(array) != array {
+                let message =
+                    format!("the update changes {} by $[] and by a name at once: write one of them", shown(before));
+                return Err(failed(CONFLICTING_OPERATORS, message));
+            }
+        }
     }
-    match value {
-        Bson::Document(inner) => inner.values().try_for_each(|value| check_depth(value, depth + 1)),
-        Bson::Array(inner) => inner.iter().try_for_each(|value| check_depth(value, depth + 1)),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn parts(operator: &str, path: &str) -> Result<Vec<Part>> {
+    if path.split('.').count() > DEEPEST {
+        return Err(failed(BAD_VALUE, format!("a path of {operator} has more than {DEEPEST} parts")));
+    }
     let mut parts = Vec::new();
     for (place, part) in path.split('.').enumerate() {
         parts.push(match part {
@@ -93,7 +100,8 @@ fn parts(operator: &str, path: &str) -> Result<Vec<Part>> {
             part if part.starts_with("$[") && part.ends_with(']') && place > 0 => {
                 Part::Filtered(part[2..part.len() - 1].to_owned())
             }
-            part if part.starts_with('$') && !matches!(part, "$ref" | "$id" | "$db") => {
+            // Within documents such names are allowed.
+            part if part.starts_with('$') && place == 0 => {
                 let message = format!("the name {part} in the path {path:?} of {operator} begins with a $");
                 return Err(failed(DOLLAR_PREFIXED_FIELD, message));
             }
@@ -111,24 +119,12 @@ fn rename(path: &str, from: Vec<Part>, to: &Bson, changes: &mut Vec<Change>) -> 
     if !plain(&from) || !plain(&target) {
         return Err(failed(BAD_VALUE, "$rename can't go through arrays: its names have no positional operators"));
     }
-    if from == target {
-        return Err(failed(BAD_VALUE, format!("$rename needs two names, and has {path} twice")));
+    if from.starts_with(&target) || target.starts_with(&from) {
+        return Err(failed(BAD_VALUE, format!("$rename can't move {path} to {to}: the two are on one path")));
     }
     changes.push(Change { path: from.clone(), operator: Operator::Leave });
     changes.push(Change { path: target, operator: Operator::Come { from } });
     Ok(())
-}
-
-/// The order in which MongoDB applies changes, and so of the fields that they add: numbers by value, names as text.
-fn compare(left: &[Part], right: &[Part]) -> Ordering {
-    let parts = left.iter().zip(right).map(|(left, right)| match (left, right) {
-        (Part::Name(left), Part::Name(right)) => match (index(left), index(right)) {
-            (Some(left), Some(right)) => left.cmp(&right),
-            (Some(_) | None, _) => left.cmp(right),
-        },
-        (left, right) => shown(std::slice::from_ref(left)).cmp(&shown(std::slice::from_ref(right))),
-    });
-    parts.fold(Ordering::Equal, Ordering::then).then(left.len().cmp(&right.len()))
 }
 
 /// One filter for each name that paths use.

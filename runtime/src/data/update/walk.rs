@@ -1,9 +1,10 @@
-//! The places in a document that an update's path means: made where they aren't there, unless there is nothing to put.
+//! The place in a document that an update's path means: made where it isn't there, unless there is nothing to put.
+//!
+//! Positional operators have been given names before (`super::places`); what is left of them finds no array.
 
 use bson::{Bson, Document};
 
 use super::operator::{Operator, Outcome};
-use super::parse::ArrayFilter;
 use super::{Application, BAD_VALUE, PATH_NOT_VIABLE, Part, failed, shown};
 use crate::data::path::index;
 use crate::error::{Error, Result};
@@ -14,18 +15,19 @@ const LONGEST_ARRAY: usize = 1_500_000;
 /// The way of one path through one document.
 pub(super) struct Walk<'w> {
     pub(super) how: &'w Application,
-    pub(super) filters: &'w [ArrayFilter],
     pub(super) path: &'w [Part],
 }
 
 impl Walk<'_> {
     pub(super) fn apply(&self, document: &mut Document, operator: &Operator) -> Result<()> {
         if let Operator::Come { from } = operator {
-            // The other half of a renaming takes the old one away after this; whichever is applied first.
             let Some(value) = taken(document, from)? else { return Ok(()) };
+            through_documents(document, self.path)?;
             return self.in_document(document, self.path, &Operator::Set(value));
         }
-        if matches!(operator, Operator::Leave) {
+        // A path that can't be made is no matter where nothing is put.
+        if matches!(operator, Operator::Leave) || (matches!(operator, Operator::SetOnInsert(_)) && !self.how.inserting)
+        {
             return Ok(());
         }
         self.in_document(document, self.path, operator)
@@ -34,8 +36,7 @@ impl Walk<'_> {
     fn in_document(&self, document: &mut Document, path: &[Part], operator: &Operator) -> Result<()> {
         let Some((first, rest)) = path.split_first() else { return Ok(()) };
         let Part::Name(name) = first else {
-            let message = format!("{} of the update needs an array, and finds a document", shown(self.path));
-            return Err(failed(BAD_VALUE, message));
+            return Err(self.no_array("there is a document"));
         };
         if rest.is_empty() {
             match operator.result(document.get(name), self.how, self.path)? {
@@ -59,7 +60,8 @@ impl Walk<'_> {
             Bson::Document(inner) => self.in_document(inner, path, operator),
             Bson::Array(elements) => self.in_array(elements, path, operator),
             // There is nothing to remove behind a value.
-            _ if operator.only_removes() && matches!(path.first(), Some(Part::Name(_))) => Ok(()),
+            _ if matches!((operator, path.first()), (Operator::Unset, Some(Part::Name(_)))) => Ok(()),
+            other if !matches!(path.first(), Some(Part::Name(_))) => Err(self.no_array(format!("there is {other}"))),
             other => Err(failed(
                 PATH_NOT_VIABLE,
                 format!(
@@ -72,45 +74,22 @@ impl Walk<'_> {
 
     fn in_array(&self, elements: &mut Vec<Bson>, path: &[Part], operator: &Operator) -> Result<()> {
         let Some((first, rest)) = path.split_first() else { return Ok(()) };
-        match first {
-            Part::Name(name) => {
-                let Some(place) = index(name) else {
-                    if operator.only_removes() {
-                        return Ok(());
-                    }
-                    return Err(failed(
-                        PATH_NOT_VIABLE,
-                        format!(
-                            "the update can't make the field {name} of {} in an array: name an element by its number, or \
-                             use $[]",
-                            shown(self.path)
-                        ),
-                    ));
-                };
-                self.at(elements, place, rest, operator)
+        let Part::Name(name) = first else { return Err(self.no_array("it is nested otherwise")) };
+        let Some(place) = index(name) else {
+            if matches!(operator, Operator::Unset) {
+                return Ok(());
             }
-            Part::Matched => {
-                let Some(place) = self.how.array_index else {
-                    return Err(failed(
-                        BAD_VALUE,
-                        "the positional operator $ did not find the match needed from the filter: name the array in it",
-                    ));
-                };
-                self.at(elements, place, rest, operator)
-            }
-            Part::Each => (0..elements.len()).try_for_each(|place| self.at(elements, place, rest, operator)),
-            Part::Filtered(name) => {
-                let filter = self.filters.iter().find(|filter| filter.name == *name);
-                for place in 0..elements.len() {
-                    if let Some(filter) = filter
-                        && filter.matches(&elements[place])?
-                    {
-                        self.at(elements, place, rest, operator)?;
-                    }
-                }
-                Ok(())
-            }
-        }
+            let message = format!(
+                "the update can't make the field {name} of {} in an array: name an element by its number, or use $[]",
+                shown(self.path)
+            );
+            return Err(failed(PATH_NOT_VIABLE, message));
+        };
+        self.at(elements, place, rest, operator)
+    }
+
+    fn no_array(&self, found: impl std::fmt::Display) -> Error {
+        failed(BAD_VALUE, format!("the path {} of the update needs an array there: {found}", shown(self.path)))
     }
 
     fn at(&self, elements: &mut Vec<Bson>, place: usize, rest: &[Part], operator: &Operator) -> Result<()> {
@@ -146,11 +125,7 @@ impl Walk<'_> {
     /// The document that a path needs where nothing is; `None` if nothing comes into it.
     fn fresh(&self, path: &[Part], operator: &Operator) -> Result<Option<Bson>> {
         if let Some(Part::Matched | Part::Each | Part::Filtered(_)) = path.first() {
-            if operator.only_removes() {
-                return Ok(None);
-            }
-            let message = format!("the path {} of the update must exist: there is no array", shown(self.path));
-            return Err(failed(BAD_VALUE, message));
+            return Err(self.no_array("there is nothing"));
         }
         let mut inner = Document::new();
         self.in_document(&mut inner, path, operator)?;
@@ -170,7 +145,24 @@ fn taken(document: &mut Document, path: &[Part]) -> Result<Option<Bson>> {
     }
     match document.get_mut(first) {
         Some(Bson::Document(inner)) => taken(inner, rest),
-        Some(Bson::Array(_)) => Err(failed(BAD_VALUE, format!("$rename can't go through the array {first}"))),
-        Some(_) | None => Ok(None),
+        Some(Bson::Array(_)) => Err(no_array(first)),
+        Some(other) => {
+            Err(failed(PATH_NOT_VIABLE, format!("$rename finds nothing in {first}, which is {other} and no document")))
+        }
+        None => Ok(None),
     }
+}
+
+/// Refuses a new name in an array.
+fn through_documents(document: &Document, path: &[Part]) -> Result<()> {
+    let Some((Part::Name(first), rest)) = path.split_first() else { return Ok(()) };
+    match document.get(first) {
+        Some(Bson::Array(_)) if !rest.is_empty() => Err(no_array(first)),
+        Some(Bson::Document(inner)) => through_documents(inner, rest),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn no_array(name: &str) -> Error {
+    failed(BAD_VALUE, format!("$rename can't go through the array {name}"))
 }

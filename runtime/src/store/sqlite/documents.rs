@@ -69,7 +69,7 @@ pub(super) fn run(connection: &Connection, stamp: Stamp, operation: &Operation) 
             Reply::Document(desk.find_and_modify(write, *returned, projection.as_ref())?)
         }
         Verb::Modify { id, change } => Reply::Document(desk.modify(id, change)?),
-        Verb::CreateIndexes(models) => Reply::Indexes(indexes::create(connection, name, models)?),
+        Verb::CreateIndexes(models) => Reply::Indexes(indexes::create(&desk, models)?),
         Verb::ListIndexes => Reply::Indexes(indexes::list(connection, name)?),
         Verb::DropIndex(index) => {
             indexes::remove(connection, name, index.as_deref())?;
@@ -91,7 +91,7 @@ pub(super) fn own_indexes(connection: &Connection, name: &str) -> Result<Vec<Ind
 /// Makes a collection with its indexes, for an import.
 pub(super) fn make(connection: &Connection, name: &str, models: &[IndexModel]) -> Result<(), Fault> {
     catalogue::make(connection, name)?;
-    indexes::create(connection, name, models).map(drop)
+    indexes::make(connection, name, models).map(drop)
 }
 
 /// Puts documents into a collection, for an import.

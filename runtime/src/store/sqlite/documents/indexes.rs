@@ -23,7 +23,11 @@ const INDEX_KEY_SPECS_CONFLICT: i32 = 86;
 const INVALID_OPTIONS: i32 = 72;
 
 /// Makes indexes: all of them, or none. What is there already, alike, stays.
-pub(super) fn create(connection: &Connection, name: &str, models: &[IndexModel]) -> Result<Vec<IndexModel>, Fault> {
+pub(super) fn create(desk: &Desk<'_>, models: &[IndexModel]) -> Result<Vec<IndexModel>, Fault> {
+    desk.whole(|| make(desk.connection, desk.name, models))
+}
+
+pub(super) fn make(connection: &Connection, name: &str, models: &[IndexModel]) -> Result<Vec<IndexModel>, Fault> {
     let specs = models.iter().map(IndexSpec::parse).collect::<crate::Result<Vec<_>>>()?;
     for spec in &specs {
         if spec.is_of_id() {
@@ -46,9 +50,8 @@ fn is_there(name: &str, indexes: &[Index], spec: &IndexSpec) -> Result<bool, Err
             return Ok(true);
         }
         let code = match (same_name, same_keys) {
-            (true, false) => INDEX_KEY_SPECS_CONFLICT,
-            (true, true) => INDEX_OPTIONS_CONFLICT,
-            (false, true) if index.spec.is_same_set(spec) => INDEX_OPTIONS_CONFLICT,
+            (_, true) if index.spec.is_same_set(spec) => INDEX_OPTIONS_CONFLICT,
+            (true, _) => INDEX_KEY_SPECS_CONFLICT,
             (false, _) => continue,
         };
         let message = format!(
@@ -111,7 +114,10 @@ pub(super) fn expire(desk: &Desk<'_>, most: usize) -> Result<usize, Fault> {
         let filter = doc! { path: { "$lt": Bson::DateTime(before) } };
         let search = super::read::Search::to_write(&Target { filter, ..Target::default() }, true)?;
         search.run(desk.connection, desk.name, &mut |found| {
-            over.push(found);
+            // What isn't in the index never expires.
+            if index.spec.partial().is_none_or(|partial| partial.matches(&found.body)) {
+                over.push(found);
+            }
             Ok(if over.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         if over.len() >= most {

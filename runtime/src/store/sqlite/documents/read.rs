@@ -93,10 +93,12 @@ impl Search {
         };
         let wanted = self.skip.saturating_add(self.limit);
         let mut kept: Vec<(Vec<u8>, usize, Found)> = Vec::new();
+        let mut number = 0;
         walk.each(&mut examined, &mut |candidate| {
             if let Some(found) = self.look(name, candidate, exact)? {
                 // Documents that are equal in order stay in the order in which they were found.
-                kept.push((sort.key(&found.body), kept.len(), found));
+                number += 1;
+                kept.push((sort.key(&found.body)?, number, found));
                 if kept.len() >= wanted.saturating_mul(2).max(1_000) {
                     keep_first(&mut kept, wanted);
                 }

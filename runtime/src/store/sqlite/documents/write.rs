@@ -17,6 +17,7 @@ use super::read::{Found, Search, damaged};
 use crate::data::collection::MAX_DOCUMENT;
 use crate::data::filter::Matched;
 use crate::data::models::{ReturnDocument, UpdateModifications, id_of};
+use crate::data::nesting;
 use crate::data::operation::{Change, Target, Write};
 use crate::data::order;
 use crate::data::projection::Projection;
@@ -46,7 +47,7 @@ impl Desk<'_> {
     }
 
     /// Runs what is to stand whole or not at all.
-    fn whole<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    pub(super) fn whole<T>(&self, run: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
         let execute = |sql: &str| -> Result<(), Failure> {
             self.connection.prepare_cached(sql)?.execute([])?;
             Ok(())
@@ -90,6 +91,7 @@ impl Desk<'_> {
     fn insert_into(&self, collection: &Collection, document: &RawDocument) -> Result<Bson, Fault> {
         let id = checked_id(document)?;
         check_size(self.name, &id, document.as_bytes().len())?;
+        nesting::check_raw(document)?;
         let key = order::key_of(&id)?;
         let new = Entries::of(collection, document)?;
         new.check(self.connection, self.name, collection, None, document)?;
@@ -119,7 +121,7 @@ impl Desk<'_> {
                 self.update(target, &update, *many, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
-                let update = Update::replacement(&decoded(self.name, replacement)?)?;
+                let update = replacement_of(self.name, replacement)?;
                 self.update(target, &update, false, *upsert)
             }
             Write::Delete { target, many } => self.delete(target, *many),
@@ -171,6 +173,7 @@ impl Desk<'_> {
 
     /// Puts a document in another's place.
     fn store(&self, found: &Found, after: Document) -> Result<Option<RawDocumentBuf>, Fault> {
+        nesting::check(&after)?;
         let body = encoded(&after)?;
         if body.as_bytes() == found.body.as_bytes() {
             return Ok(None);
@@ -266,7 +269,7 @@ impl Desk<'_> {
                 (target, operators(update, array_filters, target)?, *upsert)
             }
             Write::Replace { target, replacement, upsert } => {
-                (target, Update::replacement(&decoded(self.name, replacement)?)?, *upsert)
+                (target, replacement_of(self.name, replacement)?, *upsert)
             }
             Write::Delete { target, .. } => {
                 let Some(found) = self.targets(target, false)?.into_iter().next() else { return Ok(None) };
@@ -301,7 +304,10 @@ impl Desk<'_> {
         let found = self.targets(&target, false)?.into_iter().next();
         let after = (change.0)(found.as_ref().map(|found| found.body.clone()))?;
         match (found, &after) {
-            (Some(found), Some(after)) => drop(self.store(&found, decoded(self.name, after)?)?),
+            (Some(found), Some(after)) => {
+                nesting::check_raw(after)?;
+                drop(self.store(&found, decoded(self.name, after)?)?);
+            }
             (Some(found), None) => self.remove(&found)?,
             (None, Some(after)) => drop(self.insert_one(after)?),
             (None, None) => (),
@@ -386,6 +392,11 @@ fn operators(update: &UpdateModifications, array_filters: &[Document], target: &
             Ok(Update::pipeline(stages, &variables)?)
         }
     }
+}
+
+fn replacement_of(name: &str, replacement: &RawDocument) -> Result<Update, Fault> {
+    nesting::check_raw(replacement)?;
+    Ok(Update::replacement(&decoded(name, replacement)?)?)
 }
 
 fn checked_id(document: &RawDocument) -> Result<Bson, Error> {
