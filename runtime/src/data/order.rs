@@ -40,20 +40,24 @@ pub(crate) fn raw(value: &Bson) -> Result<RawBson> {
 
 /// How two values compare, in MongoDB's order over all types.
 pub(crate) fn compare(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> Ordering {
-    match (left, right) {
+    quick(left, right).unwrap_or_else(|| key(left).cmp(&key(right)))
+}
+
+/// How two values compare, as far as that takes no keys.
+pub(crate) fn quick(left: RawBsonRef<'_>, right: RawBsonRef<'_>) -> Option<Ordering> {
+    Some(match (left, right) {
         (RawBsonRef::Int32(left), RawBsonRef::Int32(right)) => left.cmp(&right),
         (RawBsonRef::Int64(left), RawBsonRef::Int64(right)) => left.cmp(&right),
         (RawBsonRef::Int32(left), RawBsonRef::Int64(right)) => i64::from(left).cmp(&right),
         (RawBsonRef::Int64(left), RawBsonRef::Int32(right)) => left.cmp(&i64::from(right)),
+        // NaN has its place, which doubles by themselves don't say.
+        (RawBsonRef::Double(left), RawBsonRef::Double(right)) => return left.partial_cmp(&right),
         (RawBsonRef::String(left), RawBsonRef::String(right)) => left.cmp(right),
         (RawBsonRef::ObjectId(left), RawBsonRef::ObjectId(right)) => left.cmp(&right),
         (RawBsonRef::DateTime(left), RawBsonRef::DateTime(right)) => left.cmp(&right),
         (RawBsonRef::Boolean(left), RawBsonRef::Boolean(right)) => left.cmp(&right),
-        _ => match rank(left).cmp(&rank(right)) {
-            Ordering::Equal => key(left).cmp(&key(right)),
-            other => other,
-        },
-    }
+        _ => return Some(rank(left).cmp(&rank(right))).filter(|order| order.is_ne()),
+    })
 }
 
 /// The place of regular expressions among the types.

@@ -102,7 +102,7 @@ impl Operand {
         if is_nan(value) || is_nan(own) {
             return or_equal && is_nan(value) && is_nan(own);
         }
-        let order = order::compare(value, own);
+        let order = order::quick(value, own).unwrap_or_else(|| order::key(value).as_slice().cmp(&self.key));
         order == wanted || (or_equal && order == Ordering::Equal)
     }
 

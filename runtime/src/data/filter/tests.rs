@@ -473,9 +473,13 @@ fn a_comparison_takes_well_under_a_microsecond() {
         doc! { "n": decimal("7.5") },
     ] {
         let parsed = Filter::parse(&filter).unwrap();
-        let begun = std::time::Instant::now();
-        let matches = (0..100_000).filter(|_| parsed.matches(std::hint::black_box(&document))).count();
-        println!("{filter}: {} ns, {matches}", begun.elapsed().as_nanos() / 100_000);
+        let batch = |_| {
+            let begun = std::time::Instant::now();
+            let matches = (0..1_000).filter(|_| parsed.matches(std::hint::black_box(&document))).count();
+            (begun.elapsed().as_nanos() / 1_000, matches)
+        };
+        // The quickest batch is the one that nobody interrupted.
+        println!("{filter}: {:?} ns, matches", (0..100).map(batch).min());
     }
     let values: Vec<Bson> = (0..1_000_000).map(Bson::Int32).collect();
     let begun = std::time::Instant::now();
