@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
-use crate::store::conformance::case::{Case, Ledger, call, id, signal, step, succeeded};
-use crate::store::{Refused, Write};
+use crate::store::conformance::case::{Case, Ledger, call, id, insert, outcome, signal, step, succeeded, update};
+use crate::store::{Refused, TransactionBody, Value, Verdict, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -84,4 +84,31 @@ async fn a_server_that_is_away_fails_no_owner() {
     case.must(&claimed, Write::End(succeeded(1))).await.unwrap();
     // The creation may have come through after its caller had gone: then it is as good as new.
     assert!(store.create(call("b", 2)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_reply_was_lost_happens_once() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let claimed = case.owned("a").await.unwrap();
+    store.data(insert("stock", doc! { "_id": 1, "n": 0 }).unwrap()).await.unwrap();
+    for (number, cut) in [(1, 1), (2, 3)] {
+        proxy.cut_commits(cut);
+        let write = Write::Transaction(TransactionBody {
+            run: Box::new(|| {
+                Box::pin(async {
+                    let access = crate::data::current().unwrap();
+                    match access.data(update("stock", doc! { "_id": 1 }, doc! { "$inc": { "n": 1 } })).await {
+                        Ok(_) => Verdict::Commit(outcome("reserve", 0, Value::Ok(vec![1]))),
+                        Err(_) => Verdict::Retry,
+                    }
+                })
+            }),
+            failed: Box::new(|_| None),
+        });
+        assert_eq!(case.must(&claimed, write).await.unwrap().seq, Some(number - 1));
+        assert!(proxy.has_cut());
+        assert_eq!(case.find("stock", doc! {}).await.unwrap(), [doc! { "_id": 1, "n": number as i32 }]);
+        assert_eq!(case.details("a").await.unwrap().record.len(), number as usize);
+    }
 }

@@ -19,6 +19,8 @@ struct Faults {
     down: watch::Sender<bool>,
     /// Commands that write to the log whose reply is to be cut off, before others are let through.
     cuts: AtomicUsize,
+    /// Commits whose reply is to be cut off.
+    commits: AtomicUsize,
     cut: AtomicBool,
 }
 
@@ -29,6 +31,7 @@ impl Proxy {
         let faults = Arc::new(Faults {
             down: watch::Sender::new(false),
             cuts: AtomicUsize::new(0),
+            commits: AtomicUsize::new(0),
             cut: AtomicBool::new(false),
         });
         let (server, shared) = (server.to_owned(), faults.clone());
@@ -56,6 +59,11 @@ impl Proxy {
     /// The next so many inserts into the log arrive, and their replies don't.
     pub(super) fn cut_replies(&self, count: usize) {
         self.faults.cuts.store(count, Ordering::SeqCst);
+    }
+
+    /// The same of the next so many commits.
+    pub(super) fn cut_commits(&self, count: usize) {
+        self.faults.commits.store(count, Ordering::SeqCst);
     }
 
     pub(super) fn has_cut(&self) -> bool {
@@ -88,10 +96,13 @@ async fn messages(
             return;
         }
         let Some(reply) = message(&mut from_server).await else { return };
-        if is_insert && faults.cuts.load(Ordering::SeqCst) > 0 {
-            faults.cuts.fetch_sub(1, Ordering::SeqCst);
-            faults.cut.store(true, Ordering::SeqCst);
-            return;
+        let is_commit = contains(&asked, b"commitTransaction\0");
+        for (is_it, left) in [(is_insert, &faults.cuts), (is_commit, &faults.commits)] {
+            if is_it && left.load(Ordering::SeqCst) > 0 {
+                left.fetch_sub(1, Ordering::SeqCst);
+                faults.cut.store(true, Ordering::SeqCst);
+                return;
+            }
         }
         if to_client.write_all(&reply).await.is_err() {
             return;
