@@ -262,7 +262,7 @@ impl Shared {
     }
 
     /// Stops here if a test wants the process to end here.
-    #[cfg_attr(not(feature = "crash-points"), allow(clippy::unused_self, reason = "points are for tests"))]
+    #[allow(clippy::unused_self, reason = "it reads as something that happens to the store")]
     pub(super) fn point(&self, moment: &str, label: impl FnOnce() -> String) {
         #[cfg(feature = "crash-points")]
         if crate::crash_point::is_armed() {
