@@ -6,7 +6,7 @@ use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
 use crate::store::conformance::case::{Case, Ledger, call, id, insert, outcome, signal, step, succeeded, update};
-use crate::store::{Refused, TransactionBody, Value, Verdict, Write};
+use crate::store::{Refused, RowKind, Stamp, TransactionBody, Value, Verdict, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -23,7 +23,7 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     let claimed = case.owned("a").await.unwrap();
     case.must(&claimed, step("one", 1)).await.unwrap();
     // The driver itself sends an insert again once: so often that both are lost.
-    proxy.cut_replies(4);
+    proxy.cut_replies("insert", "outlast.log", 4);
     let ledger = Arc::new(Ledger::default());
     for ticket in 0..5 {
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
@@ -32,7 +32,7 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     for (ticket, result) in ledger.told(5).await {
         assert_eq!(result.map(|done| done.seq), Ok(Some(ticket + 1)));
     }
-    assert!(proxy.has_cut());
+    assert_eq!(proxy.has_cut(), 4);
     assert_eq!(case.details("a").await.unwrap().record.len(), 6);
 }
 
@@ -93,7 +93,7 @@ async fn a_transaction_whose_reply_was_lost_happens_once() {
     let claimed = case.owned("a").await.unwrap();
     store.data(insert("stock", doc! { "_id": 1, "n": 0 }).unwrap()).await.unwrap();
     for (number, cut) in [(1, 1), (2, 3)] {
-        proxy.cut_commits(cut);
+        proxy.cut_replies("commitTransaction", "", cut);
         let write = Write::Transaction(TransactionBody {
             run: Box::new(|| {
                 Box::pin(async {
@@ -107,8 +107,43 @@ async fn a_transaction_whose_reply_was_lost_happens_once() {
             failed: Box::new(|_| None),
         });
         assert_eq!(case.must(&claimed, write).await.unwrap().seq, Some(number - 1));
-        assert!(proxy.has_cut());
+        assert_eq!(proxy.has_cut(), cut);
         assert_eq!(case.find("stock", doc! {}).await.unwrap(), [doc! { "_id": 1, "n": number as i32 }]);
         assert_eq!(case.details("a").await.unwrap().record.len(), number as usize);
     }
+}
+
+/// What is asked of a store answers as if no reply had been lost, though the driver's own second try was lost, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_lost_reply_is_noticed() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let on_executions = |command: &str| proxy.cut_replies(command, "outlast.executions", 3);
+    on_executions("insert");
+    let first = case.owned("a").await.unwrap();
+    assert_eq!((first.epoch.0, proxy.has_cut()), (1, 3), "the creation is its own");
+    on_executions("update");
+    case.must(&first, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    on_executions("update");
+    let again = case.claim().await.unwrap();
+    assert_eq!((again.epoch.0, proxy.has_cut()), (2, 3), "claimed once");
+    proxy.cut_replies("insert", "outlast.inbox", 3);
+    assert!(store.post(id("a"), signal("m", "rating")).await.unwrap(), "it is in, and it is new");
+    assert_eq!(proxy.has_cut(), 3);
+    case.must(&again, step("one", 1)).await.unwrap();
+    proxy.cut_replies("insert", "outlast.log", 3);
+    let row = RowKind::Arrival { name: "rating".into(), payload: b"m".to_vec() };
+    case.must(&again, Write::Row { row, from: Some("m".into()) }).await.unwrap();
+    assert_eq!((proxy.has_cut(), store.inbox(id("a")).await.unwrap().len()), (3, 0));
+    on_executions("update");
+    case.must(&again, Write::Park { reason: vec![1], until_build: None }).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    assert!(store.resume(id("a")).await.unwrap());
+    let last = case.claim().await.unwrap();
+    on_executions("update");
+    case.must(&last, Write::End(succeeded(1))).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    let details = case.details("a").await.unwrap();
+    assert_eq!((details.record.len(), details.finished), (2, Some(succeeded(1))));
 }
