@@ -147,3 +147,27 @@ async fn no_lost_reply_is_noticed() {
     let details = case.details("a").await.unwrap();
     assert_eq!((details.record.len(), details.finished), (2, Some(succeeded(1))));
 }
+
+/// A commit that the server has made and forgotten: the row says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_stands_already_is_known_by_its_row() {
+    let (case, store) = case_on(hasty(&server::new_database())).await;
+    let claimed = case.owned("a").await.unwrap();
+    let row = outcome("reserve", 0, Value::Ok(vec![1]));
+    let at = entries::At { place: 0, epoch: 1, stamp: claimed.started };
+    let document = entries::row(&claimed.id, at, 0, &row, None, entries::plain_values(&row));
+    store.shared.tables.log.insert_one(document).await.unwrap();
+    let write = Write::Transaction(TransactionBody {
+        run: Box::new(|| {
+            Box::pin(async {
+                let access = crate::data::current().unwrap();
+                drop(access.data(insert("stock", doc! { "_id": 1 }).unwrap()).await);
+                Verdict::Commit(outcome("reserve", 0, Value::Ok(vec![1])))
+            })
+        }),
+        failed: Box::new(|_| None),
+    });
+    assert_eq!(case.must(&claimed, write).await.unwrap().seq, Some(0));
+    assert!(case.find("stock", doc! {}).await.unwrap().is_empty(), "not a second time");
+    assert_eq!(case.must(&claimed, step("two", 2)).await.unwrap().seq, Some(1));
+}
