@@ -57,6 +57,7 @@
 //! | feature | default | what it brings |
 //! | --- | --- | --- |
 //! | `sqlite` | yes | the embedded store: one SQLite file, or `memory:` for tests |
+//! | `mongodb` | no | stores in MongoDB 6.0 or later: `mongodb://…`, replica sets and sharded clusters |
 //! | `cli` | yes | [`App::run`]: the command line of a binary with [`#[outlast::main]`](macro@main) |
 //! | `crash-points` | no | named points at which a test can kill a process; never in production |
 

@@ -123,6 +123,16 @@ mod tests {
         assert_eq!(super::shown("postgres:ann:pass@cluster"), "postgres:•••@cluster");
     }
 
+    #[cfg(not(feature = "mongodb"))]
+    #[tokio::test]
+    async fn a_feature_that_is_off_is_named() {
+        for url in ["mongodb://ann:pass@host/shop", "mongodb+srv://host"] {
+            let error = open(&Settings { store: url.to_owned(), ..Settings::default() }).await.err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("feature `mongodb`") && !error.to_string().contains("pass"), "{error}");
+        }
+    }
+
     #[cfg(feature = "sqlite")]
     #[tokio::test]
     async fn parameters_of_a_file_are_refused() {

@@ -122,7 +122,7 @@ async fn make_indexes(tables: &Tables, failing: &Failing<'_>) -> Result<(), Faul
     let executions = [
         index(DUE, doc! { "queue": 1, "due": 1 }, true),
         index("owner", doc! { "owner": 1, "mail": 1 }, true),
-        index("created", doc! { "created": -1, "_id": -1 }, true),
+        index("created", doc! { "created": -1, "_id": -1 }, false),
         index("parent", doc! { "parent": 1 }, true),
         index("ended", doc! { "ended": 1 }, true),
         index("gone", doc! { "gone": 1 }, true),

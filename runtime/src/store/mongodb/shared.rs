@@ -17,6 +17,7 @@ use super::failure::{Failure, Fault};
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
+use super::wakeups::Interests;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -43,6 +44,7 @@ pub(super) struct Shared {
     pub(super) creations: Creations,
     pub(super) mailbag: Mailbag,
     pub(super) changes: watch::Sender<u64>,
+    pub(super) interests: Interests,
     /// Where the application's code is polled.
     pub(super) bodies: Handle,
     /// The store's own threads.
@@ -109,6 +111,7 @@ impl Shared {
             creations: Creations::default(),
             mailbag: Mailbag::default(),
             changes: watch::Sender::new(0),
+            interests: Interests::default(),
             bodies,
             runtime,
             ahead: AtomicI64::new(0),
@@ -259,7 +262,7 @@ impl Shared {
     }
 
     /// Stops here if a test wants the process to end here.
-    #[cfg_attr(not(feature = "crash-points"), allow(clippy::unused_self, reason = "points are for tests"))]
+    #[allow(clippy::unused_self, reason = "it reads as something that happens to the store")]
     pub(super) fn point(&self, moment: &str, label: impl FnOnce() -> String) {
         #[cfg(feature = "crash-points")]
         if crate::crash_point::is_armed() {

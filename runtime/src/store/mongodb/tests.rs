@@ -1,6 +1,8 @@
 //! Tests of the store in MongoDB, against a real server: the suite that every store passes, and what only a server can do.
 
+mod changes;
 mod commands;
+mod data;
 mod engine;
 mod faults;
 mod opening;

@@ -3,7 +3,7 @@
 use bson::{Bson, Document, doc};
 
 use super::claim::codes;
-use super::executions::{Execution, due_now, not_there, parked};
+use super::executions::{Execution, code, due_now, not_there, parked};
 use super::failure::{Failure, Fault};
 use super::schema::{DUE, OPEN, PARKED};
 use super::shared::Shared;
@@ -96,6 +96,7 @@ impl Shared {
 
     /// Those that have ended, are parked, or don't exist. An end counts once its watchers have been told.
     pub(super) async fn finished(&self, ids: &[ExecutionId]) -> Result<Ends, Failure> {
+        self.interests.in_ends();
         let mut ends = Ends::new();
         for some in ids.chunks(AT_ONCE) {
             let among: Vec<Bson> = some.iter().map(|id| Bson::from(&*id.0)).collect();
@@ -135,6 +136,7 @@ impl Shared {
 
     /// What concerns a worker.
     pub(super) async fn wakeups(&self, request: &ClaimRequest) -> Result<Wakeups, Failure> {
+        self.interests.in_due(request.functions.iter().map(|(function, version)| code(function, *version)));
         let mine = doc! { "owner": &*request.worker.0, "mail": true };
         let arrived = async {
             let cursor = self.command(self.tables.executions.find(mine).projection(doc! { "_id": 1 })).await?;

@@ -5,8 +5,8 @@ use std::time::Instant;
 use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
-use crate::store::conformance::case::{Case, Ledger, call, id, signal, step, succeeded};
-use crate::store::{Refused, Write};
+use crate::store::conformance::case::{Case, Ledger, call, id, insert, outcome, signal, step, succeeded, update};
+use crate::store::{Refused, RowKind, Stamp, TransactionBody, Value, Verdict, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -23,7 +23,7 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     let claimed = case.owned("a").await.unwrap();
     case.must(&claimed, step("one", 1)).await.unwrap();
     // The driver itself sends an insert again once: so often that both are lost.
-    proxy.cut_replies(4);
+    proxy.cut_replies("insert", "outlast.log", 4);
     let ledger = Arc::new(Ledger::default());
     for ticket in 0..5 {
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
@@ -32,7 +32,7 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     for (ticket, result) in ledger.told(5).await {
         assert_eq!(result.map(|done| done.seq), Ok(Some(ticket + 1)));
     }
-    assert!(proxy.has_cut());
+    assert_eq!(proxy.has_cut(), 4);
     assert_eq!(case.details("a").await.unwrap().record.len(), 6);
 }
 
@@ -84,4 +84,90 @@ async fn a_server_that_is_away_fails_no_owner() {
     case.must(&claimed, Write::End(succeeded(1))).await.unwrap();
     // The creation may have come through after its caller had gone: then it is as good as new.
     assert!(store.create(call("b", 2)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_reply_was_lost_happens_once() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let claimed = case.owned("a").await.unwrap();
+    store.data(insert("stock", doc! { "_id": 1, "n": 0 }).unwrap()).await.unwrap();
+    for (number, cut) in [(1, 1), (2, 3)] {
+        proxy.cut_replies("commitTransaction", "", cut);
+        let write = Write::Transaction(TransactionBody {
+            run: Box::new(|| {
+                Box::pin(async {
+                    let access = crate::data::current().unwrap();
+                    match access.data(update("stock", doc! { "_id": 1 }, doc! { "$inc": { "n": 1 } })).await {
+                        Ok(_) => Verdict::Commit(outcome("reserve", 0, Value::Ok(vec![1]))),
+                        Err(_) => Verdict::Retry,
+                    }
+                })
+            }),
+            failed: Box::new(|_| None),
+        });
+        assert_eq!(case.must(&claimed, write).await.unwrap().seq, Some(number - 1));
+        assert_eq!(proxy.has_cut(), cut);
+        assert_eq!(case.find("stock", doc! {}).await.unwrap(), [doc! { "_id": 1, "n": number as i32 }]);
+        assert_eq!(case.details("a").await.unwrap().record.len(), number as usize);
+    }
+}
+
+/// What is asked of a store answers as if no reply had been lost, though the driver's own second try was lost, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_lost_reply_is_noticed() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(20)).await;
+    let on_executions = |command: &str| proxy.cut_replies(command, "outlast.executions", 3);
+    on_executions("insert");
+    let first = case.owned("a").await.unwrap();
+    assert_eq!((first.epoch.0, proxy.has_cut()), (1, 3), "the creation is its own");
+    on_executions("update");
+    case.must(&first, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    on_executions("update");
+    let again = case.claim().await.unwrap();
+    assert_eq!((again.epoch.0, proxy.has_cut()), (2, 3), "claimed once");
+    proxy.cut_replies("insert", "outlast.inbox", 3);
+    assert!(store.post(id("a"), signal("m", "rating")).await.unwrap(), "it is in, and it is new");
+    assert_eq!(proxy.has_cut(), 3);
+    case.must(&again, step("one", 1)).await.unwrap();
+    proxy.cut_replies("insert", "outlast.log", 3);
+    let row = RowKind::Arrival { name: "rating".into(), payload: b"m".to_vec() };
+    case.must(&again, Write::Row { row, from: Some("m".into()) }).await.unwrap();
+    assert_eq!((proxy.has_cut(), store.inbox(id("a")).await.unwrap().len()), (3, 0));
+    on_executions("update");
+    case.must(&again, Write::Park { reason: vec![1], until_build: None }).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    assert!(store.resume(id("a")).await.unwrap());
+    let last = case.claim().await.unwrap();
+    on_executions("update");
+    case.must(&last, Write::End(succeeded(1))).await.unwrap();
+    assert_eq!(proxy.has_cut(), 3);
+    let details = case.details("a").await.unwrap();
+    assert_eq!((details.record.len(), details.finished), (2, Some(succeeded(1))));
+}
+
+/// A commit that the server has made and forgotten: the row says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_stands_already_is_known_by_its_row() {
+    let (case, store) = case_on(hasty(&server::new_database())).await;
+    let claimed = case.owned("a").await.unwrap();
+    let row = outcome("reserve", 0, Value::Ok(vec![1]));
+    let at = entries::At { place: 0, epoch: 1, stamp: claimed.started };
+    let document = entries::row(&claimed.id, at, 0, &row, None, entries::plain_values(&row));
+    store.shared.tables.log.insert_one(document).await.unwrap();
+    let write = Write::Transaction(TransactionBody {
+        run: Box::new(|| {
+            Box::pin(async {
+                let access = crate::data::current().unwrap();
+                drop(access.data(insert("stock", doc! { "_id": 1 }).unwrap()).await);
+                Verdict::Commit(outcome("reserve", 0, Value::Ok(vec![1])))
+            })
+        }),
+        failed: Box::new(|_| None),
+    });
+    assert_eq!(case.must(&claimed, write).await.unwrap().seq, Some(0));
+    assert!(case.find("stock", doc! {}).await.unwrap().is_empty(), "not a second time");
+    assert_eq!(case.must(&claimed, step("two", 2)).await.unwrap().seq, Some(1));
 }

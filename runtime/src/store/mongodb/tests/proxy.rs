@@ -1,7 +1,7 @@
 //! A line to the server that can be cut: in the middle of a reply, or for a while.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,20 +17,30 @@ pub(super) struct Proxy {
 struct Faults {
     /// Nothing gets through, and nobody gets in.
     down: watch::Sender<bool>,
-    /// Commands that write to the log whose reply is to be cut off, before others are let through.
-    cuts: AtomicUsize,
-    cut: AtomicBool,
+    /// Commands with these words whose replies are to be cut off, and how often still.
+    cuts: Mutex<(Vec<Vec<u8>>, usize)>,
+    cut: AtomicUsize,
+}
+
+impl Faults {
+    /// Whether the reply to this command is to be cut off.
+    fn cuts(&self, asked: &[u8]) -> bool {
+        let mut cuts = self.cuts.lock().unwrap();
+        let meant = cuts.1 > 0 && cuts.0.iter().all(|word| asked.windows(word.len()).any(|window| window == word));
+        if meant {
+            cuts.1 -= 1;
+            self.cut.fetch_add(1, Ordering::SeqCst);
+        }
+        meant
+    }
 }
 
 impl Proxy {
     pub(super) async fn start(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let faults = Arc::new(Faults {
-            down: watch::Sender::new(false),
-            cuts: AtomicUsize::new(0),
-            cut: AtomicBool::new(false),
-        });
+        let faults =
+            Arc::new(Faults { down: watch::Sender::new(false), cuts: Mutex::default(), cut: AtomicUsize::new(0) });
         let (server, shared) = (server.to_owned(), faults.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -53,13 +63,16 @@ impl Proxy {
         self.faults.down.send_replace(down);
     }
 
-    /// The next so many inserts into the log arrive, and their replies don't.
-    pub(super) fn cut_replies(&self, count: usize) {
-        self.faults.cuts.store(count, Ordering::SeqCst);
+    /// The next so many commands of this name, on this collection, arrive, and their replies don't.
+    pub(super) fn cut_replies(&self, command: &str, collection: &str, count: usize) {
+        let words = [command, collection].into_iter().filter(|word| !word.is_empty());
+        let words = words.map(|word| format!("{word}\0").into_bytes()).collect();
+        *self.faults.cuts.lock().unwrap() = (words, count);
     }
 
-    pub(super) fn has_cut(&self) -> bool {
-        self.faults.cut.load(Ordering::SeqCst)
+    /// How many replies have been cut off since the last look.
+    pub(super) fn has_cut(&self) -> usize {
+        self.faults.cut.swap(0, Ordering::SeqCst)
     }
 }
 
@@ -83,24 +96,17 @@ async fn messages(
 ) {
     loop {
         let Some(asked) = message(&mut from_client).await else { return };
-        let is_insert = contains(&asked, b"insert\0") && contains(&asked, b"outlast.log\0");
         if to_server.write_all(&asked).await.is_err() {
             return;
         }
         let Some(reply) = message(&mut from_server).await else { return };
-        if is_insert && faults.cuts.load(Ordering::SeqCst) > 0 {
-            faults.cuts.fetch_sub(1, Ordering::SeqCst);
-            faults.cut.store(true, Ordering::SeqCst);
+        if faults.cuts(&asked) {
             return;
         }
         if to_client.write_all(&reply).await.is_err() {
             return;
         }
     }
-}
-
-fn contains(message: &[u8], part: &[u8]) -> bool {
-    message.windows(part.len()).any(|window| window == part)
 }
 
 async fn message(from: &mut OwnedReadHalf) -> Option<Vec<u8>> {

@@ -174,3 +174,16 @@ async fn an_end_that_died_before_its_watchers_heard_is_finished() {
     assert_eq!(store.inbox(id("parent")).await.unwrap().len(), 1);
     assert_eq!(store.finished(vec![child.id]).await.unwrap().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lives_is_left_alone() {
+    let database = server::new_database();
+    let options = || MongoOptions { lease: Duration::from_secs(1), ..hasty(&database) };
+    let ((case, store), (other, others)) = (case_on(options()).await, case_on(options()).await);
+    let claimed = case.owned("a").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert_eq!(others.sweep(&other.worker).await.unwrap().reclaimed, 0, "its lease is renewed");
+    store.shared.frozen.store(true, Ordering::Relaxed);
+    eventually("it is found dead", || async { Ok(others.sweep(&other.worker).await?.reclaimed == 1) }).await.unwrap();
+    assert_eq!(case.write(&claimed, step("one", 1)).await, Err(Refused::Fenced));
+}

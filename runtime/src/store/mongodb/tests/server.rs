@@ -84,6 +84,7 @@ fn start() -> Server {
 const UNTIL_THE_END: &str = r#""$@" >/dev/null 2>&1 & read _; kill $!"#;
 
 /// Starts a server and waits until it listens.
+#[allow(clippy::zombie_processes, reason = "it ends with this process, or with who has it")]
 fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&str]) -> Child {
     let mut child = Command::new("sh")
         .args([

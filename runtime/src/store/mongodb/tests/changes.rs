@@ -1,0 +1,62 @@
+//! What others do is heard of, and what doesn't concern a handle isn't.
+
+use std::time::Instant;
+
+use super::*;
+use crate::store::Write;
+use crate::store::conformance::case::{Case, call, id, request, signal, step, succeeded};
+
+/// Two handles on one database that look for changes only rarely by themselves.
+async fn two() -> ((Case, Arc<MongoStore>), (Case, Arc<MongoStore>)) {
+    let database = server::new_database();
+    let patient = || MongoOptions { poll: Duration::from_secs(60), lease: Duration::from_secs(60), ..hasty(&database) };
+    let both = (case_on(patient()).await, case_on(patient()).await);
+    // Their streams open beside.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    both
+}
+
+/// How long until a handle hears of what is done.
+async fn heard<T>(store: &MongoStore, what: impl Future<Output = T>) -> Option<Duration> {
+    let mut changes = store.changes();
+    changes.mark_unchanged();
+    let begun = Instant::now();
+    what.await;
+    let heard = tokio::time::timeout(Duration::from_millis(1500), changes.changed()).await;
+    heard.is_ok().then(|| begun.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handle_hears_what_concerns_it() {
+    let ((case, store), (other, others)) = two().await;
+    let claimed = case.owned("mine").await.unwrap();
+    store.wakeups(request(&case.worker, 1)).await.unwrap();
+    assert!(heard(&store, others.post(id("mine"), signal("m", "rating"))).await.is_some(), "mail for its owner");
+    assert!(heard(&store, others.post(id("mine"), signal("n", "rating"))).await.is_some(), "and more of it");
+    assert!(heard(&store, others.create(call("due", 1))).await.is_some(), "something due");
+    let foreign = NewExecution { function: "foreign".into(), ..call("foreign", 2) };
+    assert_eq!(heard(&store, others.create(foreign)).await, None, "a function that it doesn't have");
+    let theirs = other.owned_call(call("theirs", 3)).await.unwrap();
+    assert_eq!(heard(&store, other.must(&theirs, step("one", 1))).await, None, "others' rows");
+    assert_eq!(heard(&store, others.post(id("theirs"), signal("m", "rating"))).await, None, "others' mail");
+    assert_eq!(heard(&store, other.must(&theirs, Write::End(succeeded(1)))).await, None, "ends nobody waits for");
+    let theirs = other.owned_call(call("awaited", 4)).await.unwrap();
+    store.finished(vec![id("awaited")]).await.unwrap();
+    assert!(heard(&store, other.must(&theirs, Write::End(succeeded(1)))).await.is_some(), "an end that is awaited");
+    case.must(&claimed, step("one", 1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_is_opened_anew() {
+    let proxy = proxy::Proxy::start(&server::address()).await;
+    let database = server::new_database();
+    let options = MongoOptions { poll: Duration::from_millis(200), uri: proxy.uri(), ..hasty(&database) };
+    let store = MongoStore::open(options).await.unwrap();
+    let (_, others) = case_on(hasty(&database)).await;
+    proxy.set_down(true);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    proxy.set_down(false);
+    // What happened meanwhile is looked for; then it hears again.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(heard(&store, others.create(call("a", 1))).await.is_some());
+}
