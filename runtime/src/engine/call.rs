@@ -115,7 +115,7 @@ impl<R: Send + 'static> Call<R> {
 
     /// The body alone, nothing recorded: for unit tests. Sleeps return at once, steps run once, signals are errors.
     pub fn plain(mut self) -> impl Future<Output = R> + Send {
-        let scope = PlainScope { idempotency_key: super::random::id() };
+        let scope = PlainScope { idempotency_key: super::random::id().to_string() };
         let body = self.body.take();
         let codec = self.codec;
         let run = async move {
@@ -264,7 +264,7 @@ impl Request {
             Some(id) => ExecutionId(id.as_str().into()),
             None => execution.engine.child_id(&execution.id, &key),
         };
-        let mut new = self.new_execution(&execution.engine, id)?;
+        let mut new = self.new_execution(&execution.engine, id, super::random::seed())?;
         // A child's clock starts where the parent's stands: the same on every replay.
         new.not_before = self.after.map(|after| execution.now().after(after));
         new.parent = Some(execution.id.clone());
@@ -277,13 +277,16 @@ impl Request {
             Some(Context::Body(scope)) => (scope.engine.clone(), Some(derived_id(scope))),
             _ => (super::running::current()?, None),
         };
-        let id = self.id.clone().or(derived).unwrap_or_else(super::random::id);
-        let mut new = self.new_execution(&engine, ExecutionId(id.into()))?;
+        let (id, seed) = match self.id.clone().or(derived) {
+            Some(id) => (id.into(), super::random::seed()),
+            None => super::random::id_and_seed(),
+        };
+        let mut new = self.new_execution(&engine, ExecutionId(id), seed)?;
         new.not_before = self.after.map(|after| Stamp::now().after(after));
         Ok((engine, new))
     }
 
-    fn new_execution(&self, engine: &Arc<Engine>, id: ExecutionId) -> Result<NewExecution> {
+    fn new_execution(&self, engine: &Arc<Engine>, id: ExecutionId, seed: u64) -> Result<NewExecution> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
@@ -292,7 +295,7 @@ impl Request {
             None => engine.call_arguments(self.function, &self.arguments)?,
         };
         let timeout = self.timeout.or(self.function.timeout);
-        Ok(engine.new_execution(id, self.function, arguments, digest, timeout))
+        Ok(engine.new_execution(id, seed, self.function, arguments, digest, timeout))
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) fn data<T: Send + 'static>(
             let digest = execution.engine.digest(kind, name, &[&arguments]);
             let launch =
                 if operation.is_read() { asked(&execution.engine, operation) } else { written(name, operation) };
-            let placed = Placed::new(&execution, kind, name.to_owned().into(), digest, shown, || launch);
+            let placed = Placed::new(&execution, kind, name.into(), digest, shown, || launch);
             Operation::placed(placed, move |taken| read(recorded(taken)?))
         }
         Some(Context::Transaction(_)) => match data::current() {
@@ -83,24 +83,31 @@ fn asked(engine: &Arc<super::Engine>, operation: data::Operation) -> Launch {
 }
 
 /// A write: a transaction of its own.
-fn written(name: &str, operation: data::Operation) -> Launch {
+fn written(name: &'static str, operation: data::Operation) -> Launch {
     let spec = BodySpec {
-        name: name.to_owned().into(),
+        name: name.into(),
         retry: Retry { max_attempts: 1, ..Retry::DEFAULT },
         timeout: None,
         at_most_once: false,
         secret: Secret::NONE.into(),
     };
-    Launch::Transaction(spec, Arc::new(Single(operation)))
+    Launch::Transaction(Arc::new(Single { spec, operation }))
 }
 
 /// A transaction of one operation.
-struct Single(data::Operation);
+struct Single {
+    spec: BodySpec,
+    operation: data::Operation,
+}
 
 impl ErasedBody for Single {
+    fn spec(&self) -> &BodySpec {
+        &self.spec
+    }
+
     fn recorded(&self) -> BoxFuture<'static, Produced> {
         let reply: BoxFuture<'static, Result<Reply>> = match data::current() {
-            Some(access) => access.data(self.0.clone()),
+            Some(access) => access.data(self.operation.clone()),
             None => Box::pin(std::future::ready(Err(misplaced("a data operation", None)))),
         };
         Box::pin(produced(reply))

@@ -41,6 +41,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use self::claims::ClaimKey;
 use self::clock::Boot;
 use self::creation::Creation;
 use self::desk::Desk;
@@ -52,8 +53,8 @@ use self::queue::{Ask, Command, Queue};
 use self::readers::Readers;
 use self::threads::Stop;
 use super::{
-    Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message,
-    NewExecution, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
+    Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, ExecutionId, Filter, Finished, Message, NewExecution,
+    Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -262,7 +263,7 @@ impl SqliteStore {
     }
 
     /// Hands claims over, or gives them back if nobody takes them.
-    fn handover<T>(&self) -> impl FnOnce(T, Vec<(ExecutionId, Epoch)>) -> Handover<T> + Send + 'static {
+    fn handover<T>(&self) -> impl FnOnce(T, Vec<ClaimKey>) -> Handover<T> + Send + 'static {
         let shared = self.shared.clone();
         move |value, claims| Handover { value: Some(value), claims, shared }
     }
@@ -322,7 +323,7 @@ impl Store for SqliteStore {
                 },
                 move |created, reply| {
                     let claims = match &created {
-                        Created::New(Some(claimed)) => vec![(claimed.id.clone(), claimed.epoch)],
+                        Created::New(Some(claimed)) => vec![ClaimKey::of(claimed)],
                         Created::New(None)
                         | Created::Exists
                         | Created::Ended(_)
@@ -363,7 +364,7 @@ impl Store for SqliteStore {
                     Ok(claimed)
                 },
                 move |claimed: Vec<Claimed>, reply: oneshot::Sender<Result<Handover<Vec<Claimed>>>>| {
-                    let claims = claimed.iter().map(|claimed| (claimed.id.clone(), claimed.epoch)).collect();
+                    let claims = claimed.iter().map(ClaimKey::of).collect();
                     let mut handover = hand(claimed, claims);
                     let Some(readers) = readers else { return drop(reply.send(Ok(handover))) };
                     readers.submit(Box::new(move |connection| {

@@ -134,16 +134,21 @@ impl Ledger {
     }
 }
 
+/// A write under a claim.
+pub(in crate::store) fn submission(claimed: &Claimed, write: Write, owner: Arc<dyn Owner>, ticket: u64) -> Submission {
+    let (execution, epoch, slot) = (claimed.id.clone(), claimed.epoch, claimed.slot);
+    Submission { execution, epoch, slot, write, owner, ticket }
+}
+
 /// Submits a write and waits for the word.
 pub(in crate::store) async fn write(
     store: &Arc<dyn Store>,
-    execution: &ExecutionId,
-    epoch: Epoch,
+    claimed: &Claimed,
     write: Write,
 ) -> Result<Committed, Refused> {
     static TICKETS: AtomicU64 = AtomicU64::new(1);
     let (ledger, ticket) = (Arc::new(Ledger::default()), TICKETS.fetch_add(1, Ordering::Relaxed));
-    store.submit(Submission { execution: execution.clone(), epoch, write, owner: ledger.clone(), ticket });
+    store.submit(submission(claimed, write, ledger.clone(), ticket));
     let told = ledger.told(1).await;
     assert_eq!(told.len(), 1, "an owner is told once");
     assert_eq!(told[0].0, ticket, "by the number that it gave");
@@ -190,7 +195,7 @@ impl Case {
     }
 
     pub(in crate::store) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
-        write(&self.store, &claimed.id, claimed.epoch, what).await
+        write(&self.store, claimed, what).await
     }
 
     /// A write that must be kept.

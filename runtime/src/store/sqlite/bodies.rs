@@ -1,8 +1,9 @@
-//! Bodies of transactions: polled on the writer's thread, each in a savepoint of the group.
+//! Bodies of transactions: polled on the writer's thread, inside the group.
 //!
 //! A body reaches the connection through a thread-local that is set only while it is polled, so an operation that is
-//! polled anywhere else is an error. Nothing a body does can harm the group: a panic, a wait and a verdict to undo roll
-//! back its savepoint alone.
+//! polled anywhere else is an error. Nothing a body does can harm the group: a panic, a wait and a verdict to undo take
+//! back its own writes alone. For that it needs a savepoint, for which SQLite copies every page that the body changes;
+//! so most bodies get none, and a group in which one has to be undone is made again, with savepoints.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -27,6 +28,67 @@ use crate::store::{
 
 /// A body that keeps waking itself for so long waits for something that isn't the store.
 const LONGEST: Duration = Duration::from_secs(2);
+
+/// So many groups have savepoints after a body that had to be undone; doubled with each, up to the most.
+const FEWEST: u32 = 16;
+const MOST: u32 = 4096;
+
+/// Whether the group's bodies get savepoints.
+pub(super) struct Savepoints {
+    /// So many groups to come do.
+    groups: u32,
+    /// How many that are after the next body without one that has to be undone.
+    penalty: u32,
+}
+
+impl Default for Savepoints {
+    fn default() -> Self {
+        Self { groups: 0, penalty: FEWEST }
+    }
+}
+
+impl Savepoints {
+    /// A body without one has to be undone: its group is made again.
+    fn missed(&mut self) -> Failure {
+        self.groups = self.penalty;
+        self.penalty = (self.penalty * 2).min(MOST);
+        Failure::Undo
+    }
+
+    /// The group has committed.
+    pub(super) fn committed(&mut self) {
+        self.groups = self.groups.saturating_sub(1);
+    }
+}
+
+/// What stands before a body.
+struct Before {
+    savepoint: bool,
+    /// Rows written through this connection so far.
+    changes: u64,
+}
+
+impl Before {
+    fn mark(desk: &Desk) -> Result<Self, Failure> {
+        let (savepoint, changes) = (desk.savepoints.groups > 0, desk.connection.total_changes());
+        if savepoint {
+            execute(&desk.connection, "SAVEPOINT body")?;
+        }
+        Ok(Self { savepoint, changes })
+    }
+
+    /// Takes back what has been written since.
+    fn undo(&self, desk: &mut Desk) -> Result<(), Failure> {
+        if self.savepoint {
+            return execute(&desk.connection, "ROLLBACK TO body");
+        }
+        if desk.connection.total_changes() == self.changes { Ok(()) } else { Err(desk.savepoints.missed()) }
+    }
+
+    fn release(self, desk: &Desk) -> Result<(), Failure> {
+        if self.savepoint { execute(&desk.connection, "RELEASE body") } else { Ok(()) }
+    }
+}
 
 /// The transaction at hand, as its operations see it.
 struct Inside {
@@ -93,8 +155,7 @@ pub(super) fn run(
     claim: Claim,
     body: &mut TransactionBody,
 ) -> Result<Result<Committed, Refused>, Failure> {
-    let connection = desk.connection.clone();
-    execute(&connection, "SAVEPOINT body")?;
+    let before = Before::mark(desk)?;
     let ran = drive(desk, body)?;
     let (keep, row) = match ran {
         Ran::Verdict(Verdict::Commit(row)) => (true, Some(row)),
@@ -103,16 +164,16 @@ pub(super) fn run(
         Ran::Fault(fault) => (false, (body.failed)(fault)),
     };
     if !keep {
-        execute(&connection, "ROLLBACK TO body")?;
+        before.undo(desk)?;
     }
     let written = match &row {
-        Some(row) => append(desk, execution, claim, row, body, keep)?,
+        Some(row) => append(desk, execution, claim, row, body, keep.then_some(&before))?,
         None => Err(Refused::NoRow),
     };
     if written.is_err() && keep {
-        execute(&connection, "ROLLBACK TO body")?;
+        before.undo(desk)?;
     }
-    execute(&connection, "RELEASE body")?;
+    before.release(desk)?;
     Ok(written)
 }
 
@@ -123,17 +184,17 @@ fn append(
     claim: Claim,
     row: &RowKind,
     body: &mut TransactionBody,
-    kept: bool,
+    kept: Option<&Before>,
 ) -> Result<Result<Committed, Refused>, Failure> {
-    match desk.append(execution, claim, row, None) {
-        Err(Failure::TooBig) if kept => {
-            execute(&desk.connection, "ROLLBACK TO body")?;
+    match (desk.append(execution, claim, row, None), kept) {
+        (Err(Failure::TooBig), Some(before)) => {
+            before.undo(desk)?;
             match (body.failed)(TransactionFault::Refused(Failure::TooBig.error(""))) {
                 Some(row) => desk.append(execution, claim, &row, None),
                 None => Ok(Err(Refused::NoRow)),
             }
         }
-        written => written,
+        (written, _) => written,
     }
 }
 

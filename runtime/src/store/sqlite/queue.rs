@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::claims::ClaimKey;
 use super::desk::Desk;
 use super::failure::{Failure, Fault};
 use crate::error::{Error, Result};
-use crate::store::{Committed, Epoch, ExecutionId, Refused, Submission};
+use crate::store::{Committed, Refused, Submission};
 
 /// Something for the writer to do. Kept until its group has committed, since a group may have to be run again.
 pub(super) enum Command {
@@ -19,7 +20,7 @@ pub(super) enum Command {
     /// Someone waits for the answer, but not for ever.
     Asked(Box<dyn Request>),
     /// Claims whose receiver went away between the commit and the delivery: to be released.
-    Returned(Vec<(ExecutionId, Epoch)>),
+    Returned(Vec<ClaimKey>),
 }
 
 /// What a command gave in a group that hasn't committed yet.

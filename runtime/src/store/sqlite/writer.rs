@@ -77,6 +77,8 @@ impl Writer {
                     wait = FIRST_WAIT;
                     self.shared.set_health(None);
                 }
+                // Not the file's: nobody need know, and there is nothing to wait for.
+                Err(Failure::Undo) => {}
                 Err(failure) => {
                     let error = failure.error(&self.shared.file);
                     if wait == FIRST_WAIT {
@@ -148,6 +150,7 @@ impl Writer {
             return Err(failure);
         }
         self.desk.claims.commit();
+        self.desk.savepoints.committed();
         tracing::trace!(target: "outlast::group", commands = done.len());
         if self.desk.news {
             self.shared.bump();
