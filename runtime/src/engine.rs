@@ -212,7 +212,7 @@ impl Engine {
     pub(crate) fn ended(&self, execution: &Arc<Execution>, finished: Finished) {
         tracing::info!(id = %execution.id, function = execution.function.name, end = ?finished.end, "ended");
         self.take_off(execution);
-        self.waiters.held().tell(&execution.id, &Ok(finished));
+        self.waiters.held().tell(&execution.id, Ok(finished));
     }
 
     pub(crate) fn runs(&self, id: &ExecutionId) -> bool {

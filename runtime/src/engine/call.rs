@@ -79,6 +79,8 @@ impl<R: Send + 'static> Call<R> {
             }
             Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
         };
+        // What is prepared isn't asked for again; the rest may wait for long.
+        let arguments = if prepared.is_some() { Arguments::new(&function.secret) } else { arguments.keep() };
         let request = Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None };
         let body: Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send> = Box::new(move || Box::pin(body()));
         Self { request, codec: *codec, body: Some(body), placed, context, running: None }

@@ -210,6 +210,7 @@ impl Owner for Execution {
     fn committed(self: Arc<Self>, ticket: u64, write: Write, result: Result<Committed, Refused>) {
         let value = match write {
             Write::Row { row: RowKind::Outcome(outcome), .. } => Some(outcome.value),
+            Write::End(finished) => Some(finished.value),
             _ => None,
         };
         self.engine.lanes.send(self.clone(), Event::Committed(ticket, value, result));
