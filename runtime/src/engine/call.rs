@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::function::arguments::{Arguments, Input};
 use crate::function::outcome::Codec;
 use crate::function::spec::Function;
-use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
+use crate::store::{BoxFuture, Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 
 /// The call of a `#[durable]` function.
 ///
@@ -28,12 +28,34 @@ use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 pub struct Call<R: 'static> {
     request: Request,
     codec: Codec<R>,
-    body: Option<Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send>>,
+    body: Option<Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>>,
     /// Its place, where it was called in an execution.
     placed: Option<Placed>,
     /// What was polling when it was called.
     context: Option<Context>,
     running: Option<Operation<R>>,
+}
+
+/// What is asked for, its place where it has one, and what was polling.
+fn called(function: &'static Function, arguments: Arguments) -> (Request, Option<Placed>, Option<Context>) {
+    let context = context::current();
+    let (mut placed, mut prepared) = (None, None);
+    if let Some(Context::Execution(execution)) = &context {
+        let engine = &execution.engine;
+        let arguments = engine.call_arguments(function, &arguments);
+        // What is refused has no digest of its own: it may be other bytes on every replay.
+        let digest = match &arguments {
+            Ok((digest, _)) => *digest,
+            Err(_) => engine.digest(Kind::Child, function.name, &[]),
+        };
+        prepared = Some(arguments);
+        // What really starts is known once it is awaited or started.
+        let launch = || Launch::Signal(None);
+        placed = Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch));
+    }
+    // What is prepared isn't asked for again; the rest may wait for long.
+    let arguments = if prepared.is_some() { Arguments::new(&function.secret) } else { arguments.keep() };
+    (Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None }, placed, context)
 }
 
 /// What is asked for.
@@ -51,6 +73,7 @@ struct Request {
 impl<R> Unpin for Call<R> {}
 
 impl<R: Send + 'static> Call<R> {
+    /// A thin shell: it is compiled anew for each annotated function.
     pub(crate) fn new<F, Fut>(
         function: &'static Function,
         arguments: Arguments,
@@ -61,28 +84,16 @@ impl<R: Send + 'static> Call<R> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = R> + Send + 'static,
     {
-        let context = context::current();
-        let mut prepared = None;
-        let placed = match &context {
-            Some(Context::Execution(execution)) => {
-                let engine = &execution.engine;
-                let arguments = engine.call_arguments(function, &arguments);
-                // What is refused has no digest of its own: it may be other bytes on every replay.
-                let digest = match &arguments {
-                    Ok((digest, _)) => *digest,
-                    Err(_) => engine.digest(Kind::Child, function.name, &[]),
-                };
-                prepared = Some(arguments);
-                // What really starts is known once it is awaited or started.
-                let launch = || Launch::Signal(None);
-                Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch))
-            }
-            Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
-        };
-        // What is prepared isn't asked for again; the rest may wait for long.
-        let arguments = if prepared.is_some() { Arguments::new(&function.secret) } else { arguments.keep() };
-        let request = Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None };
-        let body: Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send> = Box::new(move || Box::pin(body()));
+        Self::of(function, arguments, codec, Box::new(move || Box::pin(body())))
+    }
+
+    fn of(
+        function: &'static Function,
+        arguments: Arguments,
+        codec: &'static Codec<R>,
+        body: Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>,
+    ) -> Self {
+        let (request, placed, context) = called(function, arguments);
         Self { request, codec: *codec, body: Some(body), placed, context, running: None }
     }
 

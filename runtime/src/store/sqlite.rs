@@ -29,6 +29,7 @@ mod reads;
 mod records;
 mod report;
 mod schema;
+mod statements;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -167,7 +168,7 @@ impl SqliteStore {
     async fn ask<T: Send + 'static>(
         &self,
         label: &'static str,
-        run: impl FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+        run: impl FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
         let (command, answer) = Ask::command(label, run, |answer, reply| drop(reply.send(Ok(answer))));
         self.push(command, answer).await

@@ -80,7 +80,9 @@ fn arguments_are_the_same_map_in_whatever_order_they_come() {
         (arguments.plain().unwrap(), stored)
     };
     let mut map = MapWriter::default();
-    ["id", "card", "count", "order"].iter().for_each(|name| map.add(name, encode(&(name.len() as u8)).unwrap()));
+    for name in ["id", "card", "count", "order"] {
+        map.add(name, encode(&(name.len() as u8)).unwrap());
+    }
     let (sorted, sealed) = written(&["id", "card", "count", "order"], false);
     assert_eq!(sorted, map.finish());
     assert_eq!(sealed.len(), sorted.len() + 1, "the secret one alone is sealed");

@@ -69,7 +69,7 @@ struct Before {
 }
 
 impl Before {
-    fn mark(desk: &Desk) -> Result<Self, Failure> {
+    fn mark(desk: &Desk<'_>) -> Result<Self, Failure> {
         let (savepoint, changes) = (desk.savepoints.groups > 0, desk.connection.total_changes());
         if savepoint {
             execute(&desk.connection, "SAVEPOINT body")?;
@@ -78,14 +78,14 @@ impl Before {
     }
 
     /// Takes back what has been written since.
-    fn undo(&self, desk: &mut Desk) -> Result<(), Failure> {
+    fn undo(&self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         if self.savepoint {
             return execute(&desk.connection, "ROLLBACK TO body");
         }
         if desk.connection.total_changes() == self.changes { Ok(()) } else { Err(desk.savepoints.missed()) }
     }
 
-    fn release(self, desk: &Desk) -> Result<(), Failure> {
+    fn release(self, desk: &Desk<'_>) -> Result<(), Failure> {
         if self.savepoint { execute(&desk.connection, "RELEASE body") } else { Ok(()) }
     }
 }
@@ -150,7 +150,7 @@ enum Ran {
 
 /// Runs a transaction of an execution's owner.
 pub(super) fn run(
-    desk: &mut Desk,
+    desk: &mut Desk<'_>,
     execution: &ExecutionId,
     claim: Claim,
     body: &mut TransactionBody,
@@ -179,7 +179,7 @@ pub(super) fn run(
 
 /// The row that goes with the writes. One that SQLite can't hold takes the writes with it.
 fn append(
-    desk: &mut Desk,
+    desk: &mut Desk<'_>,
     execution: &ExecutionId,
     claim: Claim,
     row: &RowKind,
@@ -204,7 +204,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
 }
 
 /// Polls a body to its verdict, or to the first wait for something that isn't the store.
-fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
+fn drive(desk: &Desk<'_>, body: &mut TransactionBody) -> Result<Ran, Failure> {
     static BODIES: AtomicU64 = AtomicU64::new(1);
     let number = BODIES.fetch_add(1, Ordering::Relaxed);
     let inside = Rc::new(Inside {

@@ -12,14 +12,16 @@ use super::claims::{Claim, ClaimKey, Claims};
 use super::failure::Failure;
 use super::records;
 use super::schema::{OPEN, PARKED, meta};
+use super::statements::Statements;
 use crate::store::{
     Committed, ExecutionId, Finished, Message, MessageBody, Refused, RowKind, Stamp, Submission, Watcher, Write,
 };
 
 /// What a group works on.
-pub(super) struct Desk {
+pub(super) struct Desk<'c> {
     /// The one connection that writes.
     pub(super) connection: Rc<Connection>,
+    pub(super) statements: Statements<'c>,
     /// What this handle's workers own.
     pub(super) claims: Claims,
     /// Whether bodies of transactions get savepoints.
@@ -47,13 +49,14 @@ pub(super) enum Posted {
     Nowhere,
 }
 
-impl Desk {
-    pub(super) fn new(connection: Rc<Connection>, runtime: tokio::runtime::Handle) -> Result<Self, Failure> {
-        let incarnation = meta(&connection, "incarnation")?
+impl<'c> Desk<'c> {
+    pub(super) fn new(connection: &'c Rc<Connection>, runtime: tokio::runtime::Handle) -> Result<Self, Failure> {
+        let incarnation = meta(connection, "incarnation")?
             .ok_or_else(|| Failure::Damaged("its table `meta` has no incarnation".into()))?;
         let (claims, stamp) = (Claims::default(), Stamp(0));
         Ok(Self {
-            connection,
+            connection: connection.clone(),
+            statements: Statements::new(connection)?,
             claims,
             savepoints: Savepoints::default(),
             stamp,
@@ -69,12 +72,11 @@ impl Desk {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
+        let incarnation: Option<String> = self.statements.incarnation.query_row([], |row| row.get(0)).optional()?;
         let restored = incarnation.as_deref() != Some(&self.incarnation);
         let mut lost = Vec::new();
         for worker in self.claims.workers().iter().filter(|worker| worker.standing) {
-            let mut stands = self.connection.prepare_cached("SELECT 1 FROM workers WHERE n = ? AND state = 0")?;
-            if restored || !stands.exists([worker.number])? {
+            if restored || !self.statements.stands.exists([worker.number])? {
                 lost.push(worker.number);
             }
         }
@@ -176,7 +178,15 @@ impl Desk {
         from: Option<&str>,
     ) -> Result<Result<Committed, Refused>, Failure> {
         let stamp = self.stamp.max(claim.stamp);
-        if !records::insert_row(&self.connection, execution, claim.next, stamp, row, from)? {
+        if !records::insert_row(
+            &self.connection,
+            &mut self.statements.outcome,
+            execution,
+            claim.next,
+            stamp,
+            row,
+            from,
+        )? {
             return Ok(Err(Refused::Fenced));
         }
         if claim.crashed {
@@ -225,13 +235,9 @@ impl Desk {
     }
 
     /// Writes the end, if the execution's `mail` is this.
-    fn set_end(&self, id: &ExecutionId, stamp: Stamp, finished: &Finished, mail: u8) -> Result<bool, Failure> {
-        let mut set = self.connection.prepare_cached(
-            "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
-             reason = NULL WHERE id = ? AND mail = ?",
-        )?;
+    fn set_end(&mut self, id: &ExecutionId, stamp: Stamp, finished: &Finished, mail: u8) -> Result<bool, Failure> {
         let (outcome, value) = (records::outcome_number(&finished.value), finished.value.bytes());
-        Ok(set.execute(params![finished.end as u8, stamp.0, outcome, value, &*id.0, mail])? > 0)
+        Ok(self.statements.end.execute(params![finished.end as u8, stamp.0, outcome, value, &*id.0, mail])? > 0)
     }
 
     /// From now on the execution's end has something to clean up: messages, or watchers to be told.

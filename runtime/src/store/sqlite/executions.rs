@@ -31,7 +31,7 @@ fn not_standing(worker: &WorkerId) -> Error {
     )
 }
 
-impl Desk {
+impl Desk<'_> {
     /// Registers a worker whose lock file is held, and wakes what was parked for another build.
     pub(super) fn register(&mut self, id: &WorkerId, build: u64) -> Result<(), Fault> {
         self.connection
@@ -92,34 +92,25 @@ impl Desk {
         new.timeout.map(|timeout| new.not_before.map_or(self.stamp, |start| start.max(self.stamp)).after(timeout))
     }
 
-    /// One statement: it says no to an id that is there, and to one of which only the tombstone is left. `OR FAIL`, since
-    /// an insertion out of a `SELECT` has SQLite copy each page first in case it must be taken back alone; this one has
-    /// one row, and the group goes with it.
-    fn insert(&self, new: &NewExecution, owner: Option<i64>) -> Result<bool, Failure> {
+    /// `false` if the id is there, or its tombstone.
+    fn insert(&mut self, new: &NewExecution, owner: Option<i64>) -> Result<bool, Failure> {
         let now = self.stamp.0;
         let wake_at = if owner.is_some() { None } else { Some(new.not_before.map_or(now, |start| start.0.max(now))) };
-        let inserted = self
-            .connection
-            .prepare_cached(
-                "INSERT OR FAIL INTO executions (id, function, version, arguments, digest, status, owner, epoch, wake_at, \
-                 created, started, deadline, parent, seed) \
-                 SELECT ?1, ?2, ?3, ?4, ?5, 0, ?6, ?6 IS NOT NULL, ?7, ?8, ?9, ?10, ?11, ?12 \
-                 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                &*new.id.0,
-                &*new.function,
-                new.version,
-                new.arguments,
-                new.digest.0.as_slice(),
-                owner,
-                wake_at,
-                now,
-                owner.map(|_| now),
-                self.deadline(new).map(|deadline| deadline.0),
-                new.parent.as_ref().map(|parent| &*parent.0),
-                new.seed as i64,
-            ])?;
+        let deadline = self.deadline(new).map(|deadline| deadline.0);
+        let inserted = self.statements.create.execute(params![
+            &*new.id.0,
+            &*new.function,
+            new.version,
+            new.arguments,
+            new.digest.0.as_slice(),
+            owner,
+            wake_at,
+            now,
+            owner.map(|_| now),
+            deadline,
+            new.parent.as_ref().map(|parent| &*parent.0),
+            new.seed as i64,
+        ])?;
         Ok(inserted == 1)
     }
 

@@ -38,7 +38,7 @@ pub(super) trait Request: Send {
     /// Whether nobody waits for it any more: then it needn't be run.
     fn is_abandoned(&self) -> bool;
     /// Runs it inside the group. A fault that is an answer is kept as one.
-    fn run(&mut self, desk: &mut Desk) -> Result<(), Failure>;
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<(), Failure>;
     /// Gives the answer out: its group has committed.
     fn deliver(self: Box<Self>);
     /// Gives an error out: it won't be run (again).
@@ -63,7 +63,7 @@ impl<T, U, R, F> Ask<T, U, R, F>
 where
     T: Send + 'static,
     U: Send + 'static,
-    R: FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+    R: FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     F: FnOnce(T, oneshot::Sender<Result<U>>) + Send + 'static,
 {
     pub(super) fn command(label: &'static str, run: R, finish: F) -> (Command, oneshot::Receiver<Result<U>>) {
@@ -77,14 +77,14 @@ impl<T, U, R, F> Request for Ask<T, U, R, F>
 where
     T: Send + 'static,
     U: Send + 'static,
-    R: FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+    R: FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     F: FnOnce(T, oneshot::Sender<Result<U>>) + Send + 'static,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn run(&mut self, desk: &mut Desk) -> Result<(), Failure> {
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         self.answer = Some(match (self.run)(desk) {
             Ok(answer) => Ok(answer),
             Err(Fault::Answer(error)) => Err(error),
