@@ -159,7 +159,7 @@ impl Plan {
                 #arguments
             }
             #[allow(clippy::type_complexity)]
-            fn __durable_read(#input: &mut #private::Input) -> #private::Result<(#(#types,)*)> {
+            fn __durable_read(#input: &mut #private::Input<'_>) -> #private::Result<(#(#types,)*)> {
                 #private::Ok((#(#input.take(#names, &#witnesses)?,)*))
             }
         })

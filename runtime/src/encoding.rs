@@ -23,7 +23,7 @@ mod tests;
 mod view;
 mod write;
 
-pub(crate) use list::{MapWriter, as_sealed, entries, none, sealed};
+pub(crate) use list::{Entries, MapWriter, as_sealed, entries, none, sealed};
 pub(crate) use path::EncodingError;
 
 /// Encodes a value as it is written: a map's entries keep their order. Equal values share their `canonical` form.
@@ -31,18 +31,19 @@ pub(crate) use path::EncodingError;
 /// # Errors
 /// What a type's `Serialize` refuses, a map with two equal keys, and more than 128 levels.
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodingError> {
-    encode_noting_maps(value).map(|(bytes, _)| bytes)
+    scratch::within(|out| {
+        write::append(value, out)?;
+        Ok(out.as_slice().into())
+    })
 }
 
-/// The same, and whether there is a map in it: bytes without one are canonical as they are.
+/// The same, onto the end of `out`, which an error leaves as it was. Whether there is a map in the value: bytes without
+/// one are canonical as they are.
 ///
 /// # Errors
 /// As `encode`.
-pub(crate) fn encode_noting_maps<T: Serialize + ?Sized>(value: &T) -> Result<(Vec<u8>, bool), EncodingError> {
-    scratch::within(|out| {
-        let maps = write::append(value, out)?;
-        Ok((out.as_slice().into(), maps))
-    })
+pub(crate) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<bool, EncodingError> {
+    write::append(value, out)
 }
 
 /// Decodes a value; every byte must belong to it.

@@ -60,7 +60,7 @@ pub(crate) use bare::{Places, Replayed};
 pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::DataCall;
 pub(crate) use names::check as check_name;
-pub(crate) use random::{bytes as random_bytes, id as new_id};
+pub(crate) use random::{bytes as random_bytes, id as new_id, id_and_seed, seed};
 pub(crate) use running::Scoped as RunningScope;
 pub(crate) use states::States;
 
@@ -212,7 +212,7 @@ impl Engine {
     pub(crate) fn ended(&self, execution: &Arc<Execution>, finished: Finished) {
         tracing::info!(id = %execution.id, function = execution.function.name, end = ?finished.end, "ended");
         self.take_off(execution);
-        self.waiters.held().tell(&execution.id, &Ok(finished));
+        self.waiters.held().tell(&execution.id, Ok(finished));
     }
 
     pub(crate) fn runs(&self, id: &ExecutionId) -> bool {
@@ -331,6 +331,7 @@ impl Engine {
     pub(crate) fn new_execution(
         &self,
         id: ExecutionId,
+        seed: u64,
         function: &'static Function,
         arguments: Vec<u8>,
         digest: Digest,
@@ -346,7 +347,7 @@ impl Engine {
             timeout,
             parent: None,
             watcher: None,
-            seed: u64::from_le_bytes(random::bytes()),
+            seed,
             claim_for: if self.has_room() { self.worker.held().clone() } else { None },
         }
     }

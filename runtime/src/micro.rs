@@ -12,7 +12,7 @@ use crate::encoding;
 use crate::engine::{Engine, Places, Replayed};
 use crate::error::{Error, Result};
 use crate::store::{
-    Claimed, Committed, Created, Digest, Epoch, ExecutionId, Key, Kind, NewExecution, Outcome, Owner, Refused, RowKind,
+    Claimed, Committed, Created, Digest, ExecutionId, Key, Kind, NewExecution, Outcome, Owner, Refused, RowKind,
     Submission, Value, Write,
 };
 
@@ -93,8 +93,9 @@ impl Record {
     pub async fn new(app: &Running, function: &str) -> Result<Self> {
         let engine = app.engine.clone();
         let function = engine.registry.newest(function).ok_or_else(|| Error::new("there is no such function"))?;
-        let id = ExecutionId::from(crate::engine::new_id());
-        let new: NewExecution = engine.new_execution(id, function, encoding::none(), Digest([1; 16]), None);
+        let (id, seed) = crate::engine::id_and_seed();
+        let new: NewExecution =
+            engine.new_execution(ExecutionId(id), seed, function, encoding::none(), Digest([1; 16]), None);
         match engine.store.create(new).await? {
             Created::New(Some(claimed)) => Ok(Self { engine, claimed: *claimed, answers: Arc::default(), written: 0 }),
             _ => Err(Error::new("the execution wasn't claimed")),
@@ -115,10 +116,11 @@ impl Record {
                 build: 1,
             };
             self.written += 1;
-            let (execution, epoch): (ExecutionId, Epoch) = (self.claimed.id.clone(), self.claimed.epoch);
+            let Claimed { id, epoch, slot, .. } = &self.claimed;
+            let (execution, epoch, slot) = (id.clone(), *epoch, *slot);
             let write = Write::Row { row: RowKind::Outcome(outcome), from: None };
             let owner = self.answers.clone();
-            self.engine.store.submit(Submission { execution, epoch, write, owner, ticket: 0 });
+            self.engine.store.submit(Submission { execution, epoch, slot, write, owner, ticket: 0 });
         }
         let left = self.answers.left.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.answers.none.wait_while(left, |left| *left > 0).unwrap_or_else(PoisonError::into_inner));

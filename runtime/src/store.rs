@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use identity::ExecutionId;
-pub(crate) use identity::{Epoch, Stamp, WorkerId};
+pub(crate) use identity::{Epoch, Slot, Stamp, WorkerId};
 pub(crate) use name::Name;
 pub(crate) use overview::{Details, Report, Retention};
 pub use overview::{Filter, Summary};
@@ -164,6 +164,8 @@ pub(crate) struct Claimed {
     pub(crate) id: ExecutionId,
     /// The claim's number.
     pub(crate) epoch: Epoch,
+    /// Where the store keeps it.
+    pub(crate) slot: Slot,
     /// The function's name.
     pub(crate) function: Name,
     /// The function's version.
@@ -204,6 +206,13 @@ pub(crate) struct Attempt {
     pub(crate) error: Vec<u8>,
     /// Set before the body of an `at_most_once` step starts.
     pub(crate) started: bool,
+}
+
+impl Attempt {
+    /// Nothing has been tried yet.
+    pub(crate) fn first(key: Key) -> Self {
+        Self { key, failed: 0, spent: Duration::ZERO, next: Stamp::default(), error: Vec::new(), started: false }
+    }
 }
 
 /// What others send to an execution.
@@ -314,6 +323,8 @@ pub(crate) struct Submission {
     pub(crate) execution: ExecutionId,
     /// Under which claim.
     pub(crate) epoch: Epoch,
+    /// Where the store keeps that claim.
+    pub(crate) slot: Slot,
     /// What to write.
     pub(crate) write: Write,
     /// Whom to tell, and by which number.

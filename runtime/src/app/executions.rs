@@ -198,7 +198,7 @@ impl AnyHandle {
     }
 
     async fn post(&self, body: MessageBody) -> Result<()> {
-        let message = Message { id: engine::new_id().into(), body };
+        let message = Message { id: engine::new_id(), body };
         let posted = self.engine.store.post(self.id.clone(), message).await;
         if posted.map_err(|error| error.with_execution(&self.id))? {
             return Ok(());
@@ -272,10 +272,14 @@ impl Running {
             return Err(self.no_function(function));
         };
         options.check()?;
-        let id = ExecutionId(options.id.map_or_else(|| engine::new_id().into(), Into::into));
+        let (id, seed) = match options.id {
+            Some(id) => (id.into(), engine::seed()),
+            None => engine::id_and_seed(),
+        };
+        let id = ExecutionId(id);
         let (digest, arguments) = self.engine.json_arguments(function, arguments)?;
         let timeout = options.timeout.or(function.timeout);
-        let mut new = self.engine.new_execution(id.clone(), function, arguments, digest, timeout);
+        let mut new = self.engine.new_execution(id.clone(), seed, function, arguments, digest, timeout);
         if let Some(after) = options.after {
             new.not_before = Some(Stamp::now().after(after));
             new.claim_for = None;

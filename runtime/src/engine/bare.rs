@@ -9,7 +9,7 @@ use super::lane::Event;
 use super::state::State;
 use crate::error::Result;
 use crate::function::spec::Function;
-use crate::store::{Claimed, Digest, Epoch, ExecutionId, Kind, Row, Stamp};
+use crate::store::{Claimed, Digest, Epoch, ExecutionId, Kind, Row, Slot, Stamp};
 
 /// The places of an execution that nothing drives.
 pub(crate) struct Places(State);
@@ -72,6 +72,7 @@ fn claimed(id: ExecutionId, arguments: Vec<u8>, record: Vec<Row>, seed: u64, sta
     Claimed {
         id,
         epoch: Epoch(2),
+        slot: Slot::default(),
         function: "bare".into(),
         version: 1,
         arguments,

@@ -24,6 +24,7 @@ use crate::store::{Attempt, BoxFuture, Kind, Name, Stamp, Write};
 
 /// The body of a step, its result in the record's form.
 pub(crate) trait ErasedBody: Send + Sync {
+    fn spec(&self) -> &BodySpec;
     fn recorded(&self) -> BoxFuture<'static, Produced>;
     fn pace(&self) -> &'static Pace;
 }
@@ -35,6 +36,7 @@ pub(crate) trait TypedBody<R>: ErasedBody {
 
 /// A body made by a closure, anew for each attempt.
 pub(crate) struct Body<R: 'static, F> {
+    pub(crate) spec: BodySpec,
     pub(crate) codec: &'static Codec<R>,
     pub(crate) make: F,
 }
@@ -45,6 +47,10 @@ where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = R> + Send + 'static,
 {
+    fn spec(&self) -> &BodySpec {
+        &self.spec
+    }
+
     fn recorded(&self) -> BoxFuture<'static, Produced> {
         let codec = self.codec;
         let body = (self.make)();
@@ -79,9 +85,9 @@ pub(crate) struct BodySpec {
 }
 
 impl BodySpec {
-    pub(crate) fn of(spec: &StepSpec, name: Name) -> Self {
+    pub(crate) fn of(spec: &'static StepSpec) -> Self {
         Self {
-            name,
+            name: spec.name.into(),
             retry: spec.retry,
             timeout: spec.timeout,
             at_most_once: spec.at_most_once,
@@ -134,10 +140,9 @@ fn back_off(retry: &Retry, failed: u32) -> Duration {
 /// A step's body that is wanted: it begins once the execution's state is let go of.
 pub(crate) struct Begin {
     pub(crate) place: usize,
-    pub(crate) spec: BodySpec,
     pub(crate) body: Arc<dyn ErasedBody>,
     /// What earlier claims left of its attempts.
-    pub(crate) earlier: Option<Attempt>,
+    pub(crate) earlier: Option<Box<Attempt>>,
 }
 
 /// How far the first attempt is when its task begins.
@@ -160,21 +165,17 @@ struct Running {
 impl Begin {
     /// Begins on the lane, if that holds nobody up; what isn't over at once goes on in a task.
     pub(crate) fn begin(self, execution: &Arc<Execution>) {
-        let Self { place, spec, body, earlier } = self;
-        let attempt = earlier.unwrap_or_else(|| Attempt {
-            key: execution.state.held().places[place].key.clone(),
-            failed: 0,
-            spent: Duration::ZERO,
-            next: Stamp::default(),
-            error: Vec::new(),
-            started: false,
-        });
-        let pace = body.pace();
+        let Self { place, body, earlier } = self;
+        let attempt = match earlier {
+            Some(earlier) => *earlier,
+            None => Attempt::first(execution.state.held().places[place].key.clone()),
+        };
+        let (spec, pace) = (body.spec(), body.pace());
         if attempt.failed > 0 || attempt.started || spec.at_most_once || !pace.is_quick() {
-            return spawn(execution, place, spec, body, attempt, First::Unbegun);
+            return spawn(execution, place, body, attempt, First::Unbegun);
         }
         reach(execution, place, "before-body");
-        let mut running = Running::new(execution, &spec, &attempt, &*body);
+        let mut running = Running::new(execution, spec, &attempt, &*body);
         let mut cx = TaskContext::from_waker(Waker::noop());
         // Polled again at once in a task if it waits for anything: that poll leaves the waker that counts.
         let polled = running.span.in_scope(|| Pin::new(&mut running.future).poll(&mut cx));
@@ -182,13 +183,13 @@ impl Begin {
         pace.took(spent);
         let outcome = match polled {
             Poll::Ready(outcome) => outcome,
-            Poll::Pending => return spawn(execution, place, spec, body, attempt, First::Running(running)),
+            Poll::Pending => return spawn(execution, place, body, attempt, First::Running(running)),
         };
-        match ended(execution, place, &spec, &attempt, outcome.unwrap_or_else(|words| panicked(&spec, &words)), spent) {
-            After::Record(produced) => record(execution, place, &spec, produced, 1),
+        match ended(execution, place, spec, &attempt, outcome.unwrap_or_else(|words| panicked(spec, &words)), spent) {
+            After::Record(produced) => record(execution, place, spec, produced, 1),
             After::Again(wait, error) => {
                 let attempt = Attempt { spent, ..attempt };
-                spawn(execution, place, spec, body, attempt, First::Failed(wait, error));
+                spawn(execution, place, body, attempt, First::Failed(wait, error));
             }
         }
     }
@@ -228,19 +229,12 @@ impl Running {
 }
 
 /// Goes on in a task, unless the place has been given up meanwhile.
-fn spawn(
-    execution: &Arc<Execution>,
-    place: usize,
-    spec: BodySpec,
-    body: Arc<dyn ErasedBody>,
-    attempt: Attempt,
-    first: First,
-) {
+fn spawn(execution: &Arc<Execution>, place: usize, body: Arc<dyn ErasedBody>, attempt: Attempt, first: First) {
     let mut state = execution.state.held();
     if !matches!(state.places[place].activity, Activity::Busy(None)) {
         return;
     }
-    let run = run(execution.clone(), place, spec, body, attempt, first);
+    let run = run(execution.clone(), place, body, attempt, first);
     let task = execution.engine.runtime.spawn(run);
     state.set_activity(place, Activity::Busy(Some(task.abort_handle())));
 }
@@ -265,15 +259,9 @@ fn record(execution: &Arc<Execution>, place: usize, spec: &BodySpec, produced: P
 }
 
 /// Runs a step's body until there is something to record.
-async fn run(
-    execution: Arc<Execution>,
-    place: usize,
-    spec: BodySpec,
-    body: Arc<dyn ErasedBody>,
-    mut attempt: Attempt,
-    first: First,
-) {
-    if spec.at_most_once && !begins_once(&execution, place, &spec, &mut attempt).await {
+async fn run(execution: Arc<Execution>, place: usize, body: Arc<dyn ErasedBody>, mut attempt: Attempt, first: First) {
+    let spec = body.spec();
+    if spec.at_most_once && !begins_once(&execution, place, spec, &mut attempt).await {
         return;
     }
     let mut first = Some(first);
@@ -281,7 +269,7 @@ async fn run(
         let running = match first.take() {
             Some(First::Running(running)) => running,
             Some(First::Failed(wait, error)) => {
-                if !try_again(&execution, place, &spec, &mut attempt, wait, &error) {
+                if !try_again(&execution, place, spec, &mut attempt, wait, &error) {
                     return;
                 }
                 continue;
@@ -291,18 +279,18 @@ async fn run(
                     return;
                 }
                 reach(&execution, place, "before-body");
-                let mut running = Running::new(&execution, &spec, &attempt, &*body);
+                let mut running = Running::new(&execution, spec, &attempt, &*body);
                 running.future.measure(body.pace());
                 running
             }
         };
-        let (produced, spent) = running.end(&spec).await;
-        let after = ended(&execution, place, &spec, &attempt, produced, spent);
+        let (produced, spent) = running.end(spec).await;
+        let after = ended(&execution, place, spec, &attempt, produced, spent);
         attempt.spent = attempt.spent.saturating_add(spent);
         match after {
-            After::Record(produced) => return record(&execution, place, &spec, produced, attempt.failed + 1),
+            After::Record(produced) => return record(&execution, place, spec, produced, attempt.failed + 1),
             After::Again(wait, error) => {
-                if !try_again(&execution, place, &spec, &mut attempt, wait, &error) {
+                if !try_again(&execution, place, spec, &mut attempt, wait, &error) {
                     return;
                 }
             }

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::function::arguments::{Arguments, Input};
 use crate::function::outcome::Codec;
 use crate::function::spec::Function;
-use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
+use crate::store::{BoxFuture, Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 
 /// The call of a `#[durable]` function.
 ///
@@ -28,12 +28,34 @@ use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 pub struct Call<R: 'static> {
     request: Request,
     codec: Codec<R>,
-    body: Option<Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send>>,
+    body: Option<Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>>,
     /// Its place, where it was called in an execution.
     placed: Option<Placed>,
     /// What was polling when it was called.
     context: Option<Context>,
     running: Option<Operation<R>>,
+}
+
+/// What is asked for, its place where it has one, and what was polling.
+fn called(function: &'static Function, arguments: Arguments) -> (Request, Option<Placed>, Option<Context>) {
+    let context = context::current();
+    let (mut placed, mut prepared) = (None, None);
+    if let Some(Context::Execution(execution)) = &context {
+        let engine = &execution.engine;
+        let arguments = engine.call_arguments(function, &arguments);
+        // What is refused has no digest of its own: it may be other bytes on every replay.
+        let digest = match &arguments {
+            Ok((digest, _)) => *digest,
+            Err(_) => engine.digest(Kind::Child, function.name, &[]),
+        };
+        prepared = Some(arguments);
+        // What really starts is known once it is awaited or started.
+        let launch = || Launch::Signal(None);
+        placed = Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch));
+    }
+    // What is prepared isn't asked for again; the rest may wait for long.
+    let arguments = if prepared.is_some() { Arguments::new(&function.secret) } else { arguments.keep() };
+    (Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None }, placed, context)
 }
 
 /// What is asked for.
@@ -51,6 +73,7 @@ struct Request {
 impl<R> Unpin for Call<R> {}
 
 impl<R: Send + 'static> Call<R> {
+    /// A thin shell: it is compiled anew for each annotated function.
     pub(crate) fn new<F, Fut>(
         function: &'static Function,
         arguments: Arguments,
@@ -61,26 +84,16 @@ impl<R: Send + 'static> Call<R> {
         F: FnOnce() -> Fut + Send + 'static,
         Fut: Future<Output = R> + Send + 'static,
     {
-        let context = context::current();
-        let mut prepared = None;
-        let placed = match &context {
-            Some(Context::Execution(execution)) => {
-                let engine = &execution.engine;
-                let arguments = engine.call_arguments(function, &arguments);
-                // What is refused has no digest of its own: it may be other bytes on every replay.
-                let digest = match &arguments {
-                    Ok((digest, _)) => *digest,
-                    Err(_) => engine.digest(Kind::Child, function.name, &[]),
-                };
-                prepared = Some(arguments);
-                // What really starts is known once it is awaited or started.
-                let launch = || Launch::Signal(None);
-                Some(Placed::new(execution, Kind::Child, function.name.into(), digest, Vec::new(), launch))
-            }
-            Some(Context::Body(_) | Context::Transaction(_) | Context::Plain(_) | Context::Dropping) | None => None,
-        };
-        let request = Request { function, arguments, prepared, id: None, after: None, timeout: None, error: None };
-        let body: Box<dyn FnOnce() -> crate::store::BoxFuture<'static, R> + Send> = Box::new(move || Box::pin(body()));
+        Self::of(function, arguments, codec, Box::new(move || Box::pin(body())))
+    }
+
+    fn of(
+        function: &'static Function,
+        arguments: Arguments,
+        codec: &'static Codec<R>,
+        body: Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>,
+    ) -> Self {
+        let (request, placed, context) = called(function, arguments);
         Self { request, codec: *codec, body: Some(body), placed, context, running: None }
     }
 
@@ -115,7 +128,7 @@ impl<R: Send + 'static> Call<R> {
 
     /// The body alone, nothing recorded: for unit tests. Sleeps return at once, steps run once, signals are errors.
     pub fn plain(mut self) -> impl Future<Output = R> + Send {
-        let scope = PlainScope { idempotency_key: super::random::id() };
+        let scope = PlainScope { idempotency_key: super::random::id().to_string() };
         let body = self.body.take();
         let codec = self.codec;
         let run = async move {
@@ -264,7 +277,7 @@ impl Request {
             Some(id) => ExecutionId(id.as_str().into()),
             None => execution.engine.child_id(&execution.id, &key),
         };
-        let mut new = self.new_execution(&execution.engine, id)?;
+        let mut new = self.new_execution(&execution.engine, id, super::random::seed())?;
         // A child's clock starts where the parent's stands: the same on every replay.
         new.not_before = self.after.map(|after| execution.now().after(after));
         new.parent = Some(execution.id.clone());
@@ -277,13 +290,16 @@ impl Request {
             Some(Context::Body(scope)) => (scope.engine.clone(), Some(derived_id(scope))),
             _ => (super::running::current()?, None),
         };
-        let id = self.id.clone().or(derived).unwrap_or_else(super::random::id);
-        let mut new = self.new_execution(&engine, ExecutionId(id.into()))?;
+        let (id, seed) = match self.id.clone().or(derived) {
+            Some(id) => (id.into(), super::random::seed()),
+            None => super::random::id_and_seed(),
+        };
+        let mut new = self.new_execution(&engine, ExecutionId(id), seed)?;
         new.not_before = self.after.map(|after| Stamp::now().after(after));
         Ok((engine, new))
     }
 
-    fn new_execution(&self, engine: &Arc<Engine>, id: ExecutionId) -> Result<NewExecution> {
+    fn new_execution(&self, engine: &Arc<Engine>, id: ExecutionId, seed: u64) -> Result<NewExecution> {
         if let Some(error) = &self.error {
             return Err(error.clone());
         }
@@ -292,7 +308,7 @@ impl Request {
             None => engine.call_arguments(self.function, &self.arguments)?,
         };
         let timeout = self.timeout.or(self.function.timeout);
-        Ok(engine.new_execution(id, self.function, arguments, digest, timeout))
+        Ok(engine.new_execution(id, seed, self.function, arguments, digest, timeout))
     }
 }
 

@@ -120,16 +120,23 @@ fn written(name: &'static str, operation: data::Operation) -> Launch {
         at_most_once: false,
         secret: Secret::NONE.into(),
     };
-    Launch::Transaction(spec, Arc::new(Single(operation)))
+    Launch::Transaction(Arc::new(Single { spec, operation }))
 }
 
 /// A transaction of one operation.
-struct Single(data::Operation);
+struct Single {
+    spec: BodySpec,
+    operation: data::Operation,
+}
 
 impl ErasedBody for Single {
+    fn spec(&self) -> &BodySpec {
+        &self.spec
+    }
+
     fn recorded(&self) -> BoxFuture<'static, Produced> {
         let reply: BoxFuture<'static, Result<Reply>> = match data::current() {
-            Some(access) => access.data(self.0.clone()),
+            Some(access) => access.data(self.operation.clone()),
             None => Box::pin(std::future::ready(Err(misplaced("a data operation", None)))),
         };
         Box::pin(produced(reply))

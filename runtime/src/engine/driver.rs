@@ -27,7 +27,7 @@ use crate::error::{Error, ErrorKind};
 use crate::function::arguments::Input;
 use crate::function::outcome::{Produced, Root};
 use crate::panics::caught;
-use crate::store::{Committed, Refused, RowKind, Stamp, Value, Write};
+use crate::store::{Committed, Finished, Refused, RowKind, Stamp, Value, Write};
 
 /// A stage in the end of a cancelled execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,7 +162,7 @@ fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, resu
             }
             state.settle(place);
         }
-        Pending::Row(row) => match row {
+        Pending::Row(row) => match *row {
             RowKind::Outcome(_) => {}
             RowKind::Arrival { name, payload } => state.offer(committed.stamp, Offered::Arrival { name, payload }),
             RowKind::Cancel { reason } => state.offer(committed.stamp, Offered::Cancel { reason }),
@@ -173,7 +173,8 @@ fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, resu
                 let _ = done.send(());
             }
         }
-        Pending::End(finished) => {
+        Pending::End(end) => {
+            let finished = Finished { end, value: value.unwrap_or_default() };
             state.phase = Phase::Gone;
             let unwanted = state.abort_all();
             drop(state);
@@ -233,7 +234,7 @@ fn due(execution: &Arc<Execution>, due: Due) {
                 execution.submit(
                     &mut state,
                     Write::Row { row: RowKind::Deadline, from: None },
-                    Pending::Row(RowKind::Deadline),
+                    Pending::Row(Box::new(RowKind::Deadline)),
                 );
             }
         }
@@ -398,7 +399,7 @@ pub(crate) fn record_drift(execution: &Arc<Execution>, state: &mut State) {
         });
         if !said {
             let row = RowKind::Arrival { name, payload: state.places[place].arguments.clone() };
-            execution.submit(state, Write::Row { row: row.clone(), from: None }, Pending::Row(row));
+            execution.submit(state, Write::Row { row: row.clone(), from: None }, Pending::Row(Box::new(row)));
         }
     }
 }
@@ -411,7 +412,7 @@ fn is_to_end(execution: &Execution, state: &State) -> bool {
         || state
             .pending
             .values()
-            .any(|pending| matches!(pending, Pending::Row(RowKind::Cancel { .. } | RowKind::Deadline)))
+            .any(|pending| matches!(pending, Pending::Row(row) if matches!(**row, RowKind::Cancel { .. } | RowKind::Deadline)))
 }
 
 fn offer_all(execution: &Arc<Execution>, root: &mut Root, first: bool) -> Progress {

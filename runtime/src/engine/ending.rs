@@ -46,7 +46,8 @@ fn end_if_told(execution: &Arc<Execution>, state: &mut State) {
         return;
     }
     if let Some(finished) = state.finished.take() {
-        execution.submit(state, Write::End(finished.clone()), Pending::End(finished));
+        let end = finished.end;
+        execution.submit(state, Write::End(finished), Pending::End(end));
     }
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn go_on(execution: &Arc<Execution>, closing: Closing) {
                 Ending::Deadline => (End::Failed, timed_out(execution.function.name)),
             };
             let finished = Finished { end, value: Value::Fault(fault_bytes(&error)) };
-            execution.submit(&mut state, Write::End(finished.clone()), Pending::End(finished));
+            execution.submit(&mut state, Write::End(finished), Pending::End(end));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::state::{Pending, Phase, Place, State};
 use crate::function::outcome::Root;
 use crate::function::spec::Function;
 use crate::store::{
-    Claimed, Committed, Epoch, ExecutionId, Outcome, Owner, Refused, RowKind, Stamp, Submission, Value, Write,
+    Claimed, Committed, Epoch, ExecutionId, Outcome, Owner, Refused, RowKind, Slot, Stamp, Submission, Value, Write,
 };
 
 /// An execution that this worker has claimed.
@@ -24,6 +24,8 @@ pub(crate) struct Execution {
     pub(crate) id: ExecutionId,
     pub(crate) function: &'static Function,
     pub(crate) epoch: Epoch,
+    /// Where the store keeps the claim.
+    pub(crate) slot: Slot,
     pub(crate) seed: u64,
     pub(crate) deadline: Option<Stamp>,
     pub(crate) engine: Arc<Engine>,
@@ -79,6 +81,7 @@ impl Execution {
             id: claimed.id,
             function,
             epoch: claimed.epoch,
+            slot: claimed.slot,
             seed: claimed.seed,
             deadline: claimed.deadline,
             engine,
@@ -124,6 +127,7 @@ impl Execution {
         self.engine.store.submit(Submission {
             execution: self.id.clone(),
             epoch: self.epoch,
+            slot: self.slot,
             write,
             owner: self.clone(),
             ticket,
@@ -206,6 +210,7 @@ impl Owner for Execution {
     fn committed(self: Arc<Self>, ticket: u64, write: Write, result: Result<Committed, Refused>) {
         let value = match write {
             Write::Row { row: RowKind::Outcome(outcome), .. } => Some(outcome.value),
+            Write::End(finished) => Some(finished.value),
             _ => None,
         };
         self.engine.lanes.send(self.clone(), Event::Committed(ticket, value, result));

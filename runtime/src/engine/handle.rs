@@ -146,7 +146,7 @@ impl<R: Send + 'static> Handle<R> {
                 Operation::ready(Err(misplaced(&name.replace('.', "`"), Some(&context))))
             }
             Some(Context::Body(_) | Context::Plain(_)) | None => {
-                let (id, asked) = (self.id.clone(), ask(super::random::id().into()));
+                let (id, asked) = (self.id.clone(), ask(super::random::id()));
                 Operation::direct(async move { asked.await.map_err(|error| error.with_execution(&id)) })
             }
         }

@@ -68,7 +68,7 @@ pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message
                 RowKind::Arrival { name: format!(".ended {child}").into(), payload: Vec::new() }
             }
         };
-        execution.submit(&mut state, Write::Row { row: row.clone(), from }, Pending::Row(row));
+        execution.submit(&mut state, Write::Row { row: row.clone(), from }, Pending::Row(Box::new(row)));
     }
     let again = std::mem::take(&mut state.fetch_again);
     drop(state);

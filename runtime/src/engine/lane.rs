@@ -18,7 +18,7 @@ use crate::store::{Claimed, Committed, Message, Refused, Value};
 pub(crate) enum Event {
     /// It has been claimed: decode the arguments, make the root, replay.
     Start,
-    /// A write has come back from the store, with the value of the outcome that it was.
+    /// A write has come back from the store, with the value of the outcome or the end that it was.
     Committed(u64, Option<Value>, Result<Committed, Refused>),
     /// Something under way is over: look whether it can be parked.
     Settled,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::body::{Begin, BodySpec, ErasedBody};
+use super::body::{Begin, ErasedBody};
 use super::execution::Execution;
 use super::state::{Activity, State};
 use super::{child, transaction};
@@ -13,9 +13,9 @@ use crate::store::{BoxFuture, ExecutionId, Kind, NewExecution, Stamp, Value, Wat
 /// What an operation does when it starts.
 pub(crate) enum Launch {
     /// A step's body, with its retries.
-    Body(BodySpec, Arc<dyn ErasedBody>),
+    Body(Arc<dyn ErasedBody>),
     /// A transaction's body, with its retries.
-    Transaction(BodySpec, Arc<dyn ErasedBody>),
+    Transaction(Arc<dyn ErasedBody>),
     /// A sleep.
     Timer(Stamp),
     /// A wait for a signal, until the stamp.
@@ -37,14 +37,14 @@ impl Launch {
         #[cfg(test)]
         state.probe.started(state.places[place].kind, &state.places[place].key);
         match self {
-            Self::Body(spec, body) => {
-                state.places[place].timeout = spec.timeout;
+            Self::Body(body) => {
+                state.places[place].timeout = body.spec().timeout;
                 state.set_activity(place, Activity::Busy(None));
-                return Some(Begin { place, spec, body, earlier: state.attempt_of(place) });
+                return Some(Begin { place, body, earlier: state.attempt_of(place).map(Box::new) });
             }
-            Self::Transaction(spec, body) => {
+            Self::Transaction(body) => {
                 let earlier = state.attempt_of(place);
-                transaction::start(execution, state, place, spec, body, earlier);
+                transaction::start(execution, state, place, body, earlier);
             }
             Self::Signal(None) => state.set_activity(place, Activity::Message),
             Self::Timer(due) | Self::Signal(Some(due)) => {

@@ -12,7 +12,9 @@ use super::held::Held;
 use super::lane::Event;
 use super::launch::Launch;
 use super::state::{Activity, Child, Phase, Taken};
+use super::step;
 use crate::error::{Error, ErrorKind};
+use crate::function::outcome::Codec;
 use crate::store::{BoxFuture, Digest, Kind, Name};
 
 /// The place of an operation in an execution, as a future of what it takes.
@@ -190,7 +192,9 @@ impl Drop for Placed {
 pub struct Operation<T>(Inner<T>);
 
 enum Inner<T> {
-    /// In an execution.
+    /// A step or transaction in an execution.
+    Step(Placed, Codec<T>),
+    /// Another operation in an execution.
     Placed(Placed, Box<dyn FnOnce(Result<Taken, Error>) -> T + Send>),
     /// Outside executions.
     Direct(BoxFuture<'static, T>),
@@ -201,6 +205,10 @@ enum Inner<T> {
 impl<T> Unpin for Operation<T> {}
 
 impl<T> Operation<T> {
+    pub(crate) fn step(placed: Placed, codec: Codec<T>) -> Self {
+        Self(Inner::Step(placed, codec))
+    }
+
     pub(crate) fn placed(placed: Placed, read: impl FnOnce(Result<Taken, Error>) -> T + Send + 'static) -> Self {
         Self(Inner::Placed(placed, Box::new(read)))
     }
@@ -216,7 +224,7 @@ impl<T> Operation<T> {
     /// The place, where there is one and it hasn't been polled to its end.
     pub(crate) fn place(&mut self) -> Option<&mut Placed> {
         match &mut self.0 {
-            Inner::Placed(placed, _) => Some(placed),
+            Inner::Placed(placed, _) | Inner::Step(placed, _) => Some(placed),
             Inner::Direct(_) | Inner::Ready(_) | Inner::Done => None,
         }
     }
@@ -227,7 +235,7 @@ impl<T> Future for Operation<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<T> {
         let result = match &mut self.0 {
-            Inner::Placed(placed, _) => match placed.poll_taken(cx) {
+            Inner::Placed(placed, _) | Inner::Step(placed, _) => match placed.poll_taken(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(taken) => Some(taken),
             },
@@ -247,8 +255,9 @@ impl<T> Future for Operation<T> {
                 drop(placed);
                 Poll::Ready(read(taken))
             }
+            (Inner::Step(placed, codec), Some(taken)) => Poll::Ready(step::outcome(&placed, codec, taken)),
             (Inner::Ready(value), _) => Poll::Ready(value),
-            (Inner::Placed(..) | Inner::Direct(_) | Inner::Done, _) => Poll::Pending,
+            (Inner::Step(..) | Inner::Placed(..) | Inner::Direct(_) | Inner::Done, _) => Poll::Pending,
         }
     }
 }

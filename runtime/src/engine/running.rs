@@ -29,20 +29,17 @@ pub(crate) fn current() -> Result<Arc<Engine>> {
     if let Some(engine) = SCOPE.with(|scope| scope.borrow().clone()) {
         return Ok(engine);
     }
-    let running: Vec<_> =
-        RUNNING.held().iter().filter_map(Weak::upgrade).filter(|engine| !engine.is_closed()).collect();
-    match running.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Error::of(
+    let list = RUNNING.held();
+    let mut running = list.iter().filter_map(Weak::upgrade).filter(|engine| !engine.is_closed());
+    match (running.next(), running.count()) {
+        (Some(one), 0) => Ok(one),
+        (None, _) => Err(Error::of(
             ErrorKind::Misplaced,
             "no app is running: start one with `App::from_env().start().await?` (or `run()`) first",
         )),
-        several => Err(Error::of(
+        (Some(_), more) => Err(Error::of(
             ErrorKind::Misplaced,
-            format!(
-                "{} apps are running in this process: wrap the call in `running.scope(async {{ … }})`",
-                several.len()
-            ),
+            format!("{} apps are running in this process: wrap the call in `running.scope(async {{ … }})`", more + 1),
         )),
     }
 }

@@ -17,7 +17,7 @@ use super::transaction::Trial;
 use crate::error::Error;
 use crate::hashing::{FastMap, FastSet, RandomState};
 use crate::store::{
-    Attempt, Claimed, Digest, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Row, RowKind, Stamp, Value,
+    Attempt, Claimed, Digest, End, ExecutionId, Finished, Key, Kind, Message, Name, Outcome, Row, RowKind, Stamp, Value,
 };
 
 /// Where an execution is in its life on this worker.
@@ -163,10 +163,11 @@ pub(crate) enum Pending {
         trial: Box<Trial>,
     },
     /// An arrival, a cancellation, a deadline: the row itself.
-    Row(RowKind),
+    Row(Box<RowKind>),
     /// Something outside the offered sequence, and who waits for it.
     Attempt(Option<oneshot::Sender<()>>),
-    End(Finished),
+    /// The store gives its value back.
+    End(End),
     Release,
     Park,
 }

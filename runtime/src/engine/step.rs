@@ -6,17 +6,19 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 
-use super::body::{Body, BodySpec, TypedBody};
+use super::body::{Body, BodySpec, ErasedBody, TypedBody};
 use super::context::{self, Context, PlainScope, Scoped};
+use super::execution::Execution;
 use super::held::Held;
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
 use super::state::Taken;
+use crate::encoding;
 use crate::error::{Error, Result};
 use crate::function::arguments::Arguments;
 use crate::function::outcome::{Codec, Success, codec};
 use crate::function::spec::{Retry, Secret, StepSpec};
-use crate::store::{Kind, Value};
+use crate::store::{Kind, Name, Value};
 
 /// The call of a `#[step]` or `#[transaction]`: recorded once, replayed ever after.
 ///
@@ -42,11 +44,14 @@ impl<R: Send + 'static> Step<R> {
     {
         let (mut make, mut kept) = (Some(make), None);
         let mut body = || -> Option<Arc<dyn TypedBody<R>>> {
-            kept = make.take().map(|make| Arc::new(Body { codec, make: make() }) as Arc<dyn TypedBody<R>>);
+            kept = make.take().map(|make| {
+                let body = Body { spec: BodySpec::of(spec), codec, make: make() };
+                Arc::new(body) as Arc<dyn TypedBody<R>>
+            });
             kept.clone()
         };
-        let spec_of_body = BodySpec::of(spec, spec.name.into());
-        let operation = place(spec_of_body, spec.transaction, &arguments, *codec, &mut body);
+        let called = Called { name: spec.name.into(), transaction: spec.transaction, at_most_once: spec.at_most_once };
+        let operation = place(called, &arguments, codec, &mut body);
         Self { operation, body: kept, codec }
     }
 
@@ -64,7 +69,7 @@ impl<R: Send + 'static> Step<R> {
     /// # Ok::<(), outlast::Error>(()) }).unwrap();
     /// ```
     pub fn plain(self) -> impl Future<Output = R> + Send {
-        let scope = PlainScope { idempotency_key: super::random::id() };
+        let scope = PlainScope { idempotency_key: super::random::id().to_string() };
         Scoped::new(
             Context::Plain(Arc::new(scope)),
             Box::pin(async move {
@@ -85,51 +90,77 @@ impl<R> Future for Step<R> {
     }
 }
 
+/// What is called.
+struct Called {
+    name: Name,
+    transaction: bool,
+    at_most_once: bool,
+}
+
 /// The operation of a step, by where it is called.
 fn place<R: Send + 'static>(
-    spec: BodySpec,
-    transaction: bool,
+    called: Called,
     arguments: &Arguments,
-    codec: Codec<R>,
+    codec: &'static Codec<R>,
     body: &mut dyn FnMut() -> Option<Arc<dyn TypedBody<R>>>,
 ) -> Operation<R> {
-    let kind = if transaction { Kind::Transaction } else { Kind::Step };
+    let Called { name, transaction, at_most_once } = called;
     match context::current() {
         Some(Context::Execution(execution)) => {
-            let engine = execution.engine.clone();
-            let (digest, stored, failed) = match engine.recorded_arguments(kind, &spec.name, arguments) {
-                Ok((digest, stored)) => (digest, stored, None),
-                Err(error) => (engine.digest(kind, &spec.name, &[]), Vec::new(), Some(error)),
-            };
-            let name = spec.name.clone();
-            let launch = || match (failed, body()) {
-                (Some(error), _) => Launch::Fail(error),
-                (None, Some(body)) if transaction => Launch::Transaction(spec, body),
-                (None, Some(body)) => Launch::Body(spec, body),
-                (None, None) => Launch::Fail(misplaced("a step", None)),
-            };
-            let placed = Placed::new(&execution, kind, name.clone(), digest, stored, launch);
-            Operation::placed(placed, move |taken| match taken {
-                Ok(Taken::Value(value)) => match engine.open_value(value, &name) {
-                    Ok(value) => codec.read(&value),
-                    Err(error) => (codec.fault)(error),
-                },
-                Ok(Taken::Arrival(_)) => (codec.fault)(misplaced(&name, None)),
-                Err(error) => (codec.fault)(error),
-            })
+            let launch = || body().map(|body| body as Arc<dyn ErasedBody>);
+            Operation::step(placed(&execution, name, transaction, arguments, launch), *codec)
         }
         // In a step's body a further step runs as part of it.
-        Some(Context::Body(_) | Context::Plain(_)) if !transaction && !spec.at_most_once => plainly(body(), codec),
+        Some(Context::Body(_) | Context::Plain(_)) if !transaction && !at_most_once => plainly(body(), codec),
         Some(Context::Transaction(_)) if transaction => plainly(body(), codec),
         other => {
             body();
-            Operation::ready((codec.fault)(misplaced(&format!("`{}`", spec.name), other.as_ref())))
+            Operation::ready((codec.fault)(misplaced(&format!("`{name}`"), other.as_ref())))
         }
     }
 }
 
+/// The place of a step in an execution.
+fn placed(
+    execution: &Arc<Execution>,
+    name: Name,
+    transaction: bool,
+    arguments: &Arguments,
+    body: impl FnOnce() -> Option<Arc<dyn ErasedBody>>,
+) -> Placed {
+    let kind = if transaction { Kind::Transaction } else { Kind::Step };
+    let engine = &execution.engine;
+    let (digest, stored, failed) = match engine.recorded_arguments(kind, &name, arguments) {
+        Ok((digest, stored)) => (digest, stored, None),
+        Err(error) => (engine.digest(kind, &name, &[]), Vec::new(), Some(error)),
+    };
+    let launch = || match (failed, body()) {
+        (Some(error), _) => Launch::Fail(error),
+        (None, Some(body)) if transaction => Launch::Transaction(body),
+        (None, Some(body)) => Launch::Body(body),
+        (None, None) => Launch::Fail(misplaced("a step", None)),
+    };
+    Placed::new(execution, kind, name, digest, stored, launch)
+}
+
+/// What a step's outcome is to its caller.
+pub(super) fn outcome<R>(placed: &Placed, codec: Codec<R>, taken: Result<Taken>) -> R {
+    let opened = match taken {
+        Ok(Taken::Value(value)) if encoding::as_sealed(value.bytes()).is_some() => {
+            placed.execution().engine.open_value(value, &placed.key().name)
+        }
+        Ok(Taken::Value(value)) => Ok(value),
+        Ok(Taken::Arrival(_)) => Err(misplaced(&placed.key().name, None)),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(value) => codec.read(&value),
+        Err(error) => (codec.fault)(error),
+    }
+}
+
 /// The body alone, as part of what calls it.
-fn plainly<R: Send + 'static>(body: Option<Arc<dyn TypedBody<R>>>, codec: Codec<R>) -> Operation<R> {
+fn plainly<R: Send + 'static>(body: Option<Arc<dyn TypedBody<R>>>, codec: &Codec<R>) -> Operation<R> {
     match body {
         Some(body) => Operation::direct(async move { body.plain().await }),
         None => Operation::ready((codec.fault)(misplaced("a step", None))),
@@ -158,33 +189,26 @@ where
 {
     let name = name.into();
     let checked = super::names::check("step", &name);
-    let spec = BodySpec {
-        name: match name {
-            Cow::Borrowed(name) => name.into(),
-            Cow::Owned(name) => name.into(),
-        },
-        retry: Retry::DEFAULT,
-        timeout: None,
-        at_most_once: false,
-        secret: Secret::NONE.into(),
+    let name: Name = match name {
+        Cow::Borrowed(name) => name.into(),
+        Cow::Owned(name) => name.into(),
     };
+    let called = Called { name: name.clone(), transaction: false, at_most_once: false };
+    let spec =
+        BodySpec { name, retry: Retry::DEFAULT, timeout: None, at_most_once: false, secret: Secret::NONE.into() };
     // Only ever cloned, one caller at a time: the closure need not be `Sync`.
     let body = Mutex::new(body);
-    let body: Arc<dyn TypedBody<Result<T>>> = Arc::new(Body {
-        codec: const { &codec::<Result<T>>() },
-        make: move || {
-            let body = body.held().clone();
-            body()
-        },
-    });
+    let codec = const { &codec::<Result<T>>() };
+    let make = move || {
+        let body = body.held().clone();
+        body()
+    };
+    let body: Arc<dyn TypedBody<Result<T>>> = Arc::new(Body { spec, codec, make });
     let operation = match checked {
-        Ok(()) => {
-            let arguments = Arguments::new(&Secret::NONE);
-            place(spec, false, &arguments, codec::<Result<T>>(), &mut || Some(body.clone()))
-        }
+        Ok(()) => place(called, &Arguments::new(&Secret::NONE), codec, &mut || Some(body.clone())),
         Err(error) => Operation::ready(Err(error)),
     };
-    Step { operation, body: Some(body), codec: const { &codec::<Result<T>>() } }
+    Step { operation, body: Some(body), codec }
 }
 
 impl super::Engine {

@@ -32,41 +32,26 @@ pub(crate) fn start(
     execution: &Arc<Execution>,
     state: &mut State,
     place: usize,
-    spec: BodySpec,
     body: Arc<dyn ErasedBody>,
     earlier: Option<Attempt>,
 ) {
-    let attempt = earlier.unwrap_or_else(|| Attempt {
-        key: state.places[place].key.clone(),
-        failed: 0,
-        spent: Duration::ZERO,
-        next: Stamp::default(),
-        error: Vec::new(),
-        started: false,
-    });
+    let attempt = earlier.unwrap_or_else(|| Attempt::first(state.places[place].key.clone()));
     if attempt.next == Stamp::default() {
         state.set_activity(place, Activity::Busy(None));
-        return submit(execution, state, place, spec, body, attempt);
+        return submit(execution, state, place, body, attempt);
     }
     let owner = execution.clone();
     let task = execution.engine.runtime.spawn(async move {
         if back_off_until(&owner, place, attempt.next).await {
             let mut state = owner.state.held();
-            submit(&owner, &mut state, place, spec, body, attempt);
+            submit(&owner, &mut state, place, body, attempt);
         }
     });
     state.set_activity(place, Activity::Busy(Some(task.abort_handle())));
 }
 
 /// Hands one attempt to the store. What becomes of it is an event of the execution's lane.
-fn submit(
-    execution: &Arc<Execution>,
-    state: &mut State,
-    place: usize,
-    spec: BodySpec,
-    body: Arc<dyn ErasedBody>,
-    attempt: Attempt,
-) {
+fn submit(execution: &Arc<Execution>, state: &mut State, place: usize, body: Arc<dyn ErasedBody>, attempt: Attempt) {
     if !matches!(state.phase, Phase::Live | Phase::Ending(_)) {
         return;
     }
@@ -74,7 +59,6 @@ fn submit(
     let judge = Arc::new(Judge {
         execution: execution.clone(),
         place,
-        spec,
         body,
         failed: attempt.failed,
         spent: attempt.spent,
@@ -93,7 +77,7 @@ fn submit(
 pub(crate) fn again(execution: &Arc<Execution>, place: usize, trial: Trial) {
     let Trial { judge, mut attempt, begun } = trial;
     let Some((wait, error)) = judge.left.held().again.take() else { return };
-    let error = hidden(&judge.spec, &error);
+    let error = hidden(judge.body.spec(), &error);
     attempt.failed += 1;
     attempt.spent = attempt.spent.saturating_add(begun.elapsed()).saturating_add(wait);
     attempt.next = Stamp::now().after(wait);
@@ -105,15 +89,13 @@ pub(crate) fn again(execution: &Arc<Execution>, place: usize, trial: Trial) {
         return execution.send(Event::Settled);
     }
     execution.submit(&mut state, Write::Attempt(attempt.clone()), Pending::Attempt(None));
-    let (spec, body) = (judge.spec.clone(), judge.body.clone());
-    start(execution, &mut state, place, spec, body, Some(attempt));
+    start(execution, &mut state, place, judge.body.clone(), Some(attempt));
 }
 
 /// Turns what a body came to into what the store does with it.
 struct Judge {
     execution: Arc<Execution>,
     place: usize,
-    spec: BodySpec,
     body: Arc<dyn ErasedBody>,
     failed: u32,
     spent: Duration,
@@ -130,6 +112,10 @@ struct Left {
 }
 
 impl Judge {
+    fn spec(&self) -> &BodySpec {
+        self.body.spec()
+    }
+
     fn verdict(self: Arc<Self>) -> BoxFuture<'static, Verdict> {
         // A commit that has to be made again begins afresh.
         *self.left.held() = Left::default();
@@ -139,8 +125,8 @@ impl Judge {
             state.places[self.place].recorded = false;
             state.places[self.place].key.clone()
         };
-        let scope = Scope::new(&self.execution, kind, key, self.spec.name.clone());
-        let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec.name, attempt = self.failed + 1);
+        let scope = Scope::new(&self.execution, kind, key, self.spec().name.clone());
+        let span = tracing::info_span!("outlast.transaction", id = %self.execution.id, transaction = %self.spec().name, attempt = self.failed + 1);
         let body = self.body.clone();
         let run = Caught::new(Scoped::new(
             Context::Transaction(Arc::new(scope)),
@@ -149,8 +135,8 @@ impl Judge {
         let verdict = async move {
             match run.await {
                 Ok(produced) => {
-                    let name = || format!("the result of `{}`", self.spec.name);
-                    self.judge(self.execution.engine.limited(produced, name, self.spec.secret))
+                    let name = || format!("the result of `{}`", self.spec().name);
+                    self.judge(self.execution.engine.limited(produced, name, self.spec().secret))
                 }
                 Err(words) => match self.fault(TransactionFault::Panicked(words)) {
                     Some(row) => Verdict::RollBack(row),
@@ -163,7 +149,7 @@ impl Judge {
 
     fn judge(&self, produced: Produced) -> Verdict {
         let succeeded = produced.error.is_none();
-        match after(&self.spec, produced, self.failed, self.spent) {
+        match after(self.spec(), produced, self.failed, self.spent) {
             After::Record(produced) => {
                 let row = self.row(produced.value);
                 if succeeded { Verdict::Commit(row) } else { Verdict::RollBack(row) }
@@ -176,10 +162,10 @@ impl Judge {
     }
 
     fn fault(&self, fault: TransactionFault) -> Option<RowKind> {
-        let name = &self.spec.name;
+        let name = &self.spec().name;
         let error = match fault {
             TransactionFault::Panicked(words) => {
-                let words = if self.spec.secret.any { "•••" } else { words.as_str() };
+                let words = if self.spec().secret.any { "•••" } else { words.as_str() };
                 Error::of(ErrorKind::Panicked, format!("`{name}` panicked: {words}"))
             }
             TransactionFault::Waited => Error::of(
@@ -200,7 +186,7 @@ impl Judge {
 
     /// The row, its value kept for the offer.
     fn row(&self, value: Value) -> RowKind {
-        let value = self.execution.engine.seal_result(value, self.spec.secret, &self.spec.name);
+        let value = self.execution.engine.seal_result(value, self.spec().secret, &self.spec().name);
         self.left.held().value = Some(value.clone());
         let mut state = self.execution.state.held();
         let place = &mut state.places[self.place];

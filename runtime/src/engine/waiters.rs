@@ -55,10 +55,16 @@ impl Waiters {
     }
 
     /// Tells all that wait for this one.
-    pub(crate) fn tell(&mut self, id: &ExecutionId, finished: &Result<Finished>) {
+    pub(crate) fn tell(&mut self, id: &ExecutionId, finished: Result<Finished>) {
         self.elsewhere.remove(id);
-        for (_, waiting) in self.by_id.remove(id).unwrap_or_default() {
+        let mut waiting = self.by_id.remove(id).unwrap_or_default().into_iter();
+        let last = waiting.next_back();
+        for (_, waiting) in waiting {
             let _ = waiting.send(finished.clone());
+        }
+        // Mostly the only one.
+        if let Some((_, last)) = last {
+            let _ = last.send(finished);
         }
     }
 

@@ -105,7 +105,7 @@ impl Engine {
             return Ok(());
         }
         for (id, finished) in self.store.finished(ids).await? {
-            self.waiters.held().tell(&id, &finished);
+            self.waiters.held().tell(&id, finished);
         }
         Ok(())
     }
@@ -115,7 +115,7 @@ impl Engine {
         if error.kind() == ErrorKind::Damaged {
             let mut waiters = self.waiters.held();
             for id in waiters.ids() {
-                waiters.tell(&id, &Err(error.clone()));
+                waiters.tell(&id, Err(error.clone()));
             }
         }
     }

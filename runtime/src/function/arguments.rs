@@ -8,18 +8,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::spec::Secret;
-use crate::encoding::{self, EncodingError, MapWriter};
+use crate::encoding::{self, EncodingError, Entries};
 use crate::error::{Error, ErrorKind, Result};
 
 #[cfg(test)]
 mod tests;
 
-/// An encoded argument, and whether there is a map in it.
-type Encoded = Result<(Vec<u8>, bool), EncodingError>;
+/// Encodes an argument onto the end of others: whether there is a map in it.
+type Append<T> = fn(&T, &mut Vec<u8>) -> Result<bool, EncodingError>;
 
 /// How an argument of a durable function is recorded: the bounds, once, where its type stands.
 pub struct DurableArgument<T> {
-    encode: fn(&T) -> Encoded,
+    encode: Append<T>,
     decode: fn(&[u8]) -> Result<T, EncodingError>,
     from_json: fn(Json) -> Result<T, serde_json::Error>,
 }
@@ -38,7 +38,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Durable for T {}
 /// The witness of a durable function's argument.
 pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
     DurableArgument {
-        encode: |value| encoding::encode_noting_maps(value),
+        encode: encoding::append,
         decode: encoding::decode,
         from_json: |json| serde_json::from_value(json),
     }
@@ -49,7 +49,7 @@ pub const fn durable_argument<T: Durable>() -> DurableArgument<T> {
 /// Without bounds of its own, as its methods are: they stand in `step_argument` alone, so that the compiler names a
 /// type that breaks them once.
 pub struct StepArgument<T: ?Sized, O> {
-    encode: fn(&T) -> Encoded,
+    encode: Append<T>,
     own: fn(&T) -> O,
 }
 
@@ -92,7 +92,7 @@ impl<T: ToOwned<Owned = O> + ?Sized, O: Send + Sync + 'static> KeptUnrecorded<O>
 
 /// The witness of a step's argument.
 pub const fn step_argument<T: Kept<O> + ?Sized, O>() -> StepArgument<T, O> {
-    StepArgument { encode: |value| encoding::encode_noting_maps(value), own: |value| value.own() }
+    StepArgument { encode: encoding::append, own: |value| value.own() }
 }
 
 impl<T: ?Sized, O> StepArgument<T, O> {
@@ -129,7 +129,7 @@ impl<T: ?Sized, O> SkippedArgument<T, O> {
 
 /// Encoded arguments, by name. The first that can't be recorded is kept as the call's error.
 pub struct Arguments {
-    entries: Vec<(&'static str, Vec<u8>)>,
+    entries: Entries,
     /// There is a map in one of them.
     maps: bool,
     secret: &'static Secret,
@@ -139,25 +139,24 @@ pub struct Arguments {
 impl Arguments {
     /// An empty list.
     pub fn new(secret: &'static Secret) -> Self {
-        Self { entries: Vec::new(), maps: false, secret, error: None }
+        Self { entries: Entries::default(), maps: false, secret, error: None }
     }
 
     /// Adds a step's argument.
     pub fn step<T: ?Sized, O>(&mut self, name: &'static str, value: &T, argument: &StepArgument<T, O>) {
-        self.add(name, (argument.encode)(value));
+        let added = self.entries.add(name, value, argument.encode);
+        self.added(name, added);
     }
 
     /// Adds a durable function's argument.
     pub fn durable<T>(&mut self, name: &'static str, value: &T, argument: &DurableArgument<T>) {
-        self.add(name, (argument.encode)(value));
+        let added = self.entries.add(name, value, argument.encode);
+        self.added(name, added);
     }
 
-    fn add(&mut self, name: &'static str, encoded: Encoded) {
-        match encoded {
-            Ok((bytes, maps)) => {
-                self.maps |= maps;
-                self.entries.push((name, bytes));
-            }
+    fn added(&mut self, name: &'static str, added: Result<bool, EncodingError>) {
+        match added {
+            Ok(maps) => self.maps |= maps,
             Err(error) if self.error.is_none() => {
                 self.error = Some(not_recordable(name, &error, self.secret));
             }
@@ -167,16 +166,20 @@ impl Arguments {
 
     /// The values as they were written, by name, with nothing hidden.
     pub(crate) fn plain(&self) -> Result<Vec<u8>> {
-        self.written(|_, bytes| Ok(bytes.into()))
+        self.checked()?.map().map_err(damaged)
     }
 
     /// The form that is stored: secret arguments sealed by `seal`.
     pub(crate) fn stored(&self, seal: impl Fn(&[u8]) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-        self.written(
-            |name, bytes| {
-                if self.secret.arguments.contains(&name) { Ok(seal(bytes)?.into()) } else { Ok(bytes.into()) }
-            },
-        )
+        self.checked()?.map_with(|name, bytes| {
+            if self.secret.arguments.contains(&name) { Ok(seal(bytes)?.into()) } else { Ok(bytes.into()) }
+        })
+    }
+
+    /// Takes no more room than it needs, to be kept for a while.
+    pub(crate) fn keep(mut self) -> Self {
+        self.entries.keep();
+        self
     }
 
     /// What tells calls apart: `plain` with the entries of every map sorted, so that a `HashMap` is the same in every run.
@@ -189,15 +192,11 @@ impl Arguments {
         !self.secret.arguments.is_empty()
     }
 
-    fn written<'e>(&'e self, form: impl Fn(&'static str, &'e [u8]) -> Result<Cow<'e, [u8]>>) -> Result<Vec<u8>> {
-        if let Some(error) = &self.error {
-            return Err(error.clone());
+    fn checked(&self) -> Result<&Entries> {
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(&self.entries),
         }
-        let mut map = MapWriter::default();
-        for (name, bytes) in &self.entries {
-            map.add(name, form(name, bytes)?);
-        }
-        Ok(map.finish())
     }
 }
 
@@ -217,34 +216,32 @@ fn inside(error: &EncodingError) -> &str {
 }
 
 /// Arguments on their way to a function: from a record or from JSON.
-pub struct Input {
-    source: Source,
+pub struct Input<'r> {
+    source: Source<'r>,
     secret: &'static Secret,
 }
 
-enum Source {
-    Record(BTreeMap<String, Vec<u8>>),
+enum Source<'r> {
+    /// Those that haven't been taken.
+    Record(Vec<(&'r str, Cow<'r, [u8]>)>),
     Json(BTreeMap<String, Json>),
     /// A single argument without its name.
     Bare(Json),
 }
 
-impl Input {
+impl<'r> Input<'r> {
     /// From a record; sealed entries are opened by `open`.
     pub(crate) fn from_record(
-        bytes: &[u8],
+        bytes: &'r [u8],
         secret: &'static Secret,
         open: impl Fn(&[u8]) -> Result<Vec<u8>>,
     ) -> Result<Self> {
-        let mut map = BTreeMap::new();
-        for (name, value) in encoding::entries(bytes).map_err(damaged)? {
-            let value = match encoding::as_sealed(value) {
-                Some(sealed) => open(sealed)?,
-                None => value.to_vec(),
-            };
-            map.insert(name.to_owned(), value);
-        }
-        Ok(Self { source: Source::Record(map), secret })
+        let opened = |(name, value)| match encoding::as_sealed(value) {
+            Some(sealed) => Ok((name, Cow::Owned(open(sealed)?))),
+            None => Ok((name, Cow::Borrowed(value))),
+        };
+        let entries = encoding::entries(bytes).map_err(damaged)?;
+        Ok(Self { source: Source::Record(entries.into_iter().map(opened).collect::<Result<_>>()?), secret })
     }
 
     /// From JSON: an object by name, or a single argument bare.
@@ -270,8 +267,10 @@ impl Input {
     pub fn take<T>(&mut self, name: &'static str, argument: &DurableArgument<T>) -> Result<T> {
         let secret = self.secret.arguments.contains(&name);
         match &mut self.source {
-            Source::Record(map) => match map.remove(name) {
-                Some(bytes) => (argument.decode)(&bytes).map_err(|error| not_readable(name, &error, secret)),
+            Source::Record(entries) => match entries.iter().position(|(other, _)| *other == name) {
+                Some(at) => {
+                    (argument.decode)(&entries.swap_remove(at).1).map_err(|error| not_readable(name, &error, secret))
+                }
                 None => (argument.decode)(&encoding::none()).map_err(|_| missing_in_record(name)),
             },
             Source::Json(map) => match map.remove(name) {

@@ -27,7 +27,7 @@
 //!     fn __durable_write(__values: &(Order,)) -> P::Arguments {
 //!         … __arguments.durable("order", &__values.0, &__ARGUMENT_0); …
 //!     }
-//!     fn __durable_read(__input: &mut P::Input) -> P::Result<(Order,)> {
+//!     fn __durable_read(__input: &mut P::Input<'_>) -> P::Result<(Order,)> {
 //!         P::Ok((__input.take("order", &__ARGUMENT_0)?,))
 //!     }
 //!     fn __durable_begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static {

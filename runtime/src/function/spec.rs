@@ -126,9 +126,9 @@ pub struct Function {
     /// What is secret.
     pub secret: Secret,
     /// Decodes arguments, from the record or from JSON, and encodes them again.
-    pub normalise: fn(&mut Input) -> Result<Arguments>,
+    pub normalise: fn(&mut Input<'_>) -> Result<Arguments>,
     /// Decodes arguments and makes the body's future.
-    pub start: fn(&mut Input) -> Result<Root>,
+    pub start: fn(&mut Input<'_>) -> Result<Root>,
 }
 
 impl Function {

@@ -49,7 +49,8 @@ const CHECKS: &[(&str, Check)] = checks! {
         what_a_leaving_worker_owned_is_due, what_a_dead_worker_owned_is_taken_back,
         what_a_hung_worker_owned_is_taken_back, a_worker_is_fenced_after_its_sweep,
         crashes_count_until_there_is_a_row;
-    record: rows_are_in_order_without_a_gap, another_epoch_changes_nothing, stamps_never_fall,
+    record: rows_are_in_order_without_a_gap, another_epoch_changes_nothing,
+        a_claim_that_ended_is_fenced_beside_later_ones, stamps_never_fall,
         attempts_stay_until_their_outcome, all_kinds_of_rows_come_back;
     ends: an_end_is_final, a_parked_execution_waits_for_resume, a_parked_execution_waits_for_another_build,
         a_released_execution_waits_for_its_time, watchers_hear_of_an_end_once, a_late_watcher_hears_at_once,

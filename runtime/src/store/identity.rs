@@ -56,6 +56,11 @@ pub(crate) struct WorkerId(pub(crate) Arc<str>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Epoch(pub(crate) u64);
 
+/// Where a store keeps a claim: given with the claim, and named with each write under it. It says where to look, and is
+/// never the fence: that is the epoch. A store that finds claims in another way gives 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Slot(pub(crate) u32);
+
 /// Milliseconds since 1970, as the store's writer stamps them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -31,6 +31,7 @@ mod reads;
 mod records;
 mod report;
 mod schema;
+mod statements;
 mod sweep;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -43,6 +44,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tokio::sync::{oneshot, watch};
 
+use self::claims::ClaimKey;
 use self::clock::Boot;
 use self::creation::Creation;
 use self::desk::Desk;
@@ -55,9 +57,8 @@ use self::queue::{Ask, Command, Queue};
 use self::readers::{After, Readers};
 use self::threads::Stop;
 use super::{
-    Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, Epoch, ExecutionId, Filter, Finished, Message,
-    NewExecution, Piece, Pieces, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher,
-    WorkerId,
+    Asker, BoxFuture, ClaimRequest, Claimed, Created, Details, ExecutionId, Filter, Finished, Message, NewExecution,
+    Piece, Pieces, Refused, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
@@ -171,7 +172,7 @@ impl SqliteStore {
     async fn ask<T: Send + 'static>(
         &self,
         label: &'static str,
-        run: impl FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+        run: impl FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T> {
         let (command, answer) = Ask::command(label, run, |answer, reply| drop(reply.send(Ok(answer))));
         self.push(command, answer).await
@@ -284,7 +285,7 @@ impl SqliteStore {
     }
 
     /// Hands claims over, or gives them back if nobody takes them.
-    fn handover<T>(&self) -> impl FnOnce(T, Vec<(ExecutionId, Epoch)>) -> Handover<T> + Send + 'static {
+    fn handover<T>(&self) -> impl FnOnce(T, Vec<ClaimKey>) -> Handover<T> + Send + 'static {
         let shared = self.shared.clone();
         move |value, claims| Handover { value: Some(value), claims, shared }
     }
@@ -344,7 +345,7 @@ impl Store for SqliteStore {
                 },
                 move |created, reply| {
                     let claims = match &created {
-                        Created::New(Some(claimed)) => vec![(claimed.id.clone(), claimed.epoch)],
+                        Created::New(Some(claimed)) => vec![ClaimKey::of(claimed)],
                         Created::New(None)
                         | Created::Exists
                         | Created::Ended(_)
@@ -385,7 +386,7 @@ impl Store for SqliteStore {
                     Ok(claimed)
                 },
                 move |claimed: Vec<Claimed>, reply: oneshot::Sender<Result<Handover<Vec<Claimed>>>>| {
-                    let claims = claimed.iter().map(|claimed| (claimed.id.clone(), claimed.epoch)).collect();
+                    let claims = claimed.iter().map(ClaimKey::of).collect();
                     let mut handover = hand(claimed, claims);
                     let Some(readers) = readers else { return drop(reply.send(Ok(handover))) };
                     readers.submit(Box::new(move |connection, _| {
@@ -492,7 +493,7 @@ impl Store for SqliteStore {
     }
 
     fn end_import(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(self.ask("end import", Desk::end_import))
+        Box::pin(self.ask("end import", |desk: &mut Desk<'_>| desk.end_import()))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {

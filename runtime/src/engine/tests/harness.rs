@@ -23,8 +23,8 @@ use crate::function::spec::Function;
 use crate::settings::Settings;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{
-    Claimed, Created, Details, Digest, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Row, Store,
-    Submission, Write,
+    Claimed, Created, Details, Digest, Epoch, ExecutionId, Finished, Message, MessageBody, NewExecution, Row, Slot,
+    Store, Submission, Write,
 };
 
 /// The runtime of all worlds: tests and bodies share its two threads.
@@ -132,9 +132,9 @@ impl World {
     }
 
     pub(super) fn new_execution(&self, called: &Called, seed: u64) -> NewExecution {
-        let id = ExecutionId(crate::engine::new_id().into());
+        let id = ExecutionId(crate::engine::new_id());
         let Called { function, arguments, digest } = called;
-        NewExecution { seed, ..self.engine.new_execution(id, function, arguments.clone(), *digest, None) }
+        self.engine.new_execution(id, seed, function, arguments.clone(), *digest, None)
     }
 
     /// Runs a function to its end.
@@ -159,15 +159,24 @@ impl World {
     }
 
     /// Writes rows as their owner.
-    pub(super) fn write(&self, id: &ExecutionId, epoch: Epoch, record: &[Row]) {
+    pub(super) fn write(&self, claimed: &Claimed, record: &[Row]) {
         for row in record {
             self.engine.store.submit(Submission {
-                execution: id.clone(),
-                epoch,
+                execution: claimed.id.clone(),
+                epoch: claimed.epoch,
+                slot: claimed.slot,
                 write: Write::Row { row: row.kind.clone(), from: None },
                 owner: Arc::new(Nobody),
                 ticket: 0,
             });
+        }
+    }
+
+    /// Creates an execution for a worker, which claims it at once.
+    pub(super) async fn claimed(&self, new: NewExecution) -> Box<Claimed> {
+        match self.engine.store.create(new).await.unwrap() {
+            Created::New(Some(claimed)) => claimed,
+            other => panic!("not created and claimed: {other:?}"),
         }
     }
 
@@ -188,9 +197,9 @@ impl World {
         let started = from.details.summary.started.unwrap();
         let stamps = Some((started, record.iter().map(|row| row.stamp).collect()));
         let watched = probe::watch(&id, Plan { stamps, ..plan });
-        self.engine.store.create(new).await.unwrap();
+        let claimed = self.claimed(new).await;
         let waiting = self.engine.wait_for(&id);
-        self.write(&id, Epoch(1), record);
+        self.write(&claimed, record);
         self.engine.store.leave(&dead).await.unwrap();
         self.end(id, from.seed, &watched, waiting, post, dice).await
     }
@@ -240,8 +249,7 @@ impl World {
 
     pub(super) async fn signal(&self, id: &ExecutionId, name: &str, value: u64) {
         let payload = encoding::encode(&value).unwrap();
-        let message =
-            Message { id: crate::engine::new_id().into(), body: MessageBody::Signal { name: name.into(), payload } };
+        let message = Message { id: crate::engine::new_id(), body: MessageBody::Signal { name: name.into(), payload } };
         self.engine.store.post(id.clone(), message).await.unwrap();
     }
 
@@ -250,6 +258,7 @@ impl World {
         let claimed = Claimed {
             id: of.id.clone(),
             epoch: Epoch(of.details.summary.epoch.0 + 1),
+            slot: Slot::default(),
             function: called.function.name.into(),
             version: called.function.version,
             arguments: called.arguments.clone(),

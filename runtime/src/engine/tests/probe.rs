@@ -283,6 +283,7 @@ pub(crate) fn die(execution: &Arc<Execution>) -> bool {
     execution.engine.store.submit(Submission {
         execution: execution.id.clone(),
         epoch: execution.epoch,
+        slot: execution.slot,
         write: Write::Release { wake: Some(Stamp(0)) },
         owner: Arc::new(Nobody),
         ticket: 0,

@@ -15,12 +15,12 @@ const DOCUMENT: DurableArgument<bson::Document> = durable_argument::<bson::Docum
 const TEXTS: DurableArgument<HashMap<String, String>> = durable_argument::<HashMap<String, String>>();
 static CARD: Secret = Secret { arguments: &["card"], result: false };
 
-fn recorded(entries: &[(&str, Vec<u8>)], secret: &'static Secret) -> Input {
+fn recorded(entries: &[(&str, Vec<u8>)], secret: &'static Secret) -> Input<'static> {
     let mut list = MapWriter::default();
     for (name, bytes) in entries {
         list.add(name, bytes.clone());
     }
-    Input::from_record(&list.finish(), secret, |sealed| Ok(sealed.to_vec())).unwrap()
+    Input::from_record(list.finish().leak(), secret, |sealed| Ok(sealed.to_vec())).unwrap()
 }
 
 #[test]
@@ -66,4 +66,30 @@ fn maps_are_stored_as_written_and_told_apart_by_their_entries() {
     assert_ne!(same, both(bson::doc! { "z": 2, "a": 1 }).1);
     let mut input = Input::from_record(&one, &Secret::NONE, |sealed| Ok(sealed.to_vec())).unwrap();
     assert_eq!(input.take("filter", &DOCUMENT).unwrap().keys().collect::<Vec<_>>(), ["z", "a"]);
+}
+
+#[test]
+fn arguments_are_the_same_map_in_whatever_order_they_come() {
+    let written = |names: &[&'static str], kept: bool| {
+        let mut arguments = Arguments::new(&CARD);
+        for name in names {
+            arguments.durable(name, &(name.len() as u8), &NUMBER);
+        }
+        let arguments = if kept { arguments.keep() } else { arguments };
+        let stored = arguments.stored(|bytes| Ok([&[0xff], bytes].concat())).unwrap();
+        (arguments.plain().unwrap(), stored)
+    };
+    let mut map = MapWriter::default();
+    for name in ["id", "card", "count", "order"] {
+        map.add(name, encode(&(name.len() as u8)).unwrap());
+    }
+    let (sorted, sealed) = written(&["id", "card", "count", "order"], false);
+    assert_eq!(sorted, map.finish());
+    assert_eq!(sealed.len(), sorted.len() + 1, "the secret one alone is sealed");
+    for names in [["order", "count", "card", "id"], ["id", "count", "card", "order"]] {
+        for kept in [false, true] {
+            assert_eq!(written(&names, kept), (sorted.clone(), sealed.clone()));
+        }
+    }
+    assert_eq!(written(&[], true).0, MapWriter::default().finish());
 }

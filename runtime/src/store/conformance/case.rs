@@ -136,16 +136,17 @@ impl Ledger {
     }
 }
 
+/// A write under a claim.
+pub(in crate::store) fn submission(claimed: &Claimed, write: Write, owner: Arc<dyn Owner>, ticket: u64) -> Submission {
+    let (execution, epoch, slot) = (claimed.id.clone(), claimed.epoch, claimed.slot);
+    Submission { execution, epoch, slot, write, owner, ticket }
+}
+
 /// Submits a write and waits for the word.
-pub(crate) async fn write(
-    store: &Arc<dyn Store>,
-    execution: &ExecutionId,
-    epoch: Epoch,
-    write: Write,
-) -> Result<Committed, Refused> {
+pub(crate) async fn write(store: &Arc<dyn Store>, claimed: &Claimed, write: Write) -> Result<Committed, Refused> {
     static TICKETS: AtomicU64 = AtomicU64::new(1);
     let (ledger, ticket) = (Arc::new(Ledger::default()), TICKETS.fetch_add(1, Ordering::Relaxed));
-    store.submit(Submission { execution: execution.clone(), epoch, write, owner: ledger.clone(), ticket });
+    store.submit(submission(claimed, write, ledger.clone(), ticket));
     let told = ledger.told(1).await;
     assert_eq!(told.len(), 1, "an owner is told once");
     assert_eq!(told[0].0, ticket, "by the number that it gave");
@@ -192,7 +193,7 @@ impl Case {
     }
 
     pub(crate) async fn write(&self, claimed: &Claimed, what: Write) -> Result<Committed, Refused> {
-        write(&self.store, &claimed.id, claimed.epoch, what).await
+        write(&self.store, claimed, what).await
     }
 
     /// A write that must be kept.

@@ -197,7 +197,7 @@ pub(super) async fn what_a_dead_worker_owned_is_taken_back(case: Case) -> Result
     let again = claim_one(&other.store, &other.worker).await?;
     assert_eq!((again.epoch, again.crashes, again.record.len()), (Epoch(2), 1, 1));
     assert_eq!(case.write(&claimed, Write::End(succeeded(0))).await, Err(Refused::Fenced));
-    assert_eq!(write(&other.store, &again.id, again.epoch, step("two", 2)).await.map(|done| done.seq), Ok(Some(1)));
+    assert_eq!(write(&other.store, &again, step("two", 2)).await.map(|done| done.seq), Ok(Some(1)));
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::case::{Case, Ledger, id, key, outcome, step, succeeded, write};
+use super::case::{Case, Ledger, id, key, outcome, step, submission, succeeded, write};
 use crate::error::Result;
-use crate::store::{Attempt, Digest, Epoch, Key, Kind, Outcome, Refused, RowKind, Stamp, Submission, Value, Write};
+use crate::store::{Attempt, Claimed, Digest, Epoch, Key, Kind, Outcome, Refused, RowKind, Stamp, Value, Write};
 
 pub(super) async fn rows_are_in_order_without_a_gap(case: Case) -> Result<()> {
     let executions = [case.owned("a").await?, case.owned_call(super::case::call("b", 2)).await?];
@@ -15,13 +15,7 @@ pub(super) async fn rows_are_in_order_without_a_gap(case: Case) -> Result<()> {
         let number = (ticket % 2) as usize;
         let claimed = &executions[number];
         let row = outcome("step", ticket as u32, Value::Ok(vec![ticket as u8]));
-        case.store.submit(Submission {
-            execution: claimed.id.clone(),
-            epoch: claimed.epoch,
-            write: Write::Row { row, from: None },
-            owner: ledgers[number].clone(),
-            ticket,
-        });
+        case.store.submit(submission(claimed, Write::Row { row, from: None }, ledgers[number].clone(), ticket));
     }
     for (number, (name, ledger)) in ["a", "b"].iter().zip(ledgers).enumerate() {
         let told = ledger.told(100).await;
@@ -61,16 +55,38 @@ pub(super) async fn another_epoch_changes_nothing(case: Case) -> Result<()> {
     };
     for epoch in [0, 2, u64::MAX] {
         for what in writes() {
-            let refused = write(&case.store, &claimed.id, Epoch(epoch), what).await;
+            let mistaken = Claimed { epoch: Epoch(epoch), ..claimed.clone() };
+            let refused = write(&case.store, &mistaken, what).await;
             assert_eq!(refused, Err(Refused::Fenced), "epoch {epoch}");
         }
     }
     for what in writes() {
-        assert_eq!(write(&case.store, &id("nobody"), Epoch(1), what).await, Err(Refused::Fenced));
+        let nobodys = Claimed { id: id("nobody"), ..claimed.clone() };
+        assert_eq!(write(&case.store, &nobodys, what).await, Err(Refused::Fenced));
     }
     let details = case.details("a").await?;
     assert!(details.record.is_empty() && details.attempts.is_empty() && details.finished.is_none());
     assert_eq!(case.must(&claimed, step("one", 1)).await?.seq, Some(0), "the owner goes on");
+    Ok(())
+}
+
+pub(super) async fn a_claim_that_ended_is_fenced_beside_later_ones(case: Case) -> Result<()> {
+    let first = case.owned("first").await?;
+    case.must(&first, Write::End(succeeded(1))).await?;
+    // Whatever the store kept of the first claim may serve these now.
+    let mut later = Vec::new();
+    for number in 0..3 {
+        later.push(case.owned(&format!("later-{number}")).await?);
+    }
+    for claimed in &later {
+        let strayed = Claimed { slot: claimed.slot, ..first.clone() };
+        assert_eq!(case.write(&strayed, step("one", 1)).await, Err(Refused::Fenced));
+    }
+    assert_eq!(case.write(&first, step("one", 1)).await, Err(Refused::Fenced));
+    for claimed in &later {
+        assert_eq!(case.must(claimed, step("one", 1)).await?.seq, Some(0), "nothing was written before");
+    }
+    assert!(case.details("first").await?.record.is_empty());
     Ok(())
 }
 

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bson::{Document, doc};
 
-use super::case::{Case, Ledger, find, insert, outcome, step, update};
+use super::case::{Case, Ledger, find, insert, outcome, step, submission, update};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
-    BoxFuture, Claimed, Committed, Epoch, Refused, RowKind, Submission, TransactionBody, TransactionFault, Value,
-    Verdict, Write,
+    BoxFuture, Claimed, Committed, Epoch, Refused, RowKind, TransactionBody, TransactionFault, Value, Verdict, Write,
 };
 
 /// An operation of the transaction whose body is being polled.
@@ -111,8 +110,7 @@ pub(super) async fn a_panic_undoes_its_writes_alone(case: Case) -> Result<()> {
             }
             Verdict::Commit(row(ticket as u8))
         });
-        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        case.store.submit(Submission { execution, epoch, write, owner, ticket });
+        case.store.submit(submission(&claimed, write, ledger.clone(), ticket));
     }
     for (ticket, result) in ledger.told(9).await {
         assert_eq!(result.map(|done| done.seq), Ok(Some(ticket)));

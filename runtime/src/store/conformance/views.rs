@@ -135,8 +135,7 @@ pub(super) async fn a_closed_store_says_so(case: Case) -> Result<()> {
     let claimed = case.owned("a").await?;
     let ledger = std::sync::Arc::new(super::case::Ledger::default());
     for ticket in 0..50 {
-        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        case.store.submit(crate::store::Submission { execution, epoch, write: step("one", 1), owner, ticket });
+        case.store.submit(super::case::submission(&claimed, step("one", 1), ledger.clone(), ticket));
     }
     case.store.close().await;
     assert_eq!(ledger.so_far(), 50, "what was submitted is written first");
@@ -145,6 +144,6 @@ pub(super) async fn a_closed_store_says_so(case: Case) -> Result<()> {
     assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Unavailable));
     let refused = case.store.details(id("a")).await;
     assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::Unavailable));
-    assert_eq!(write(&case.store, &claimed.id, claimed.epoch, step("one", 1)).await, Err(Refused::Closed));
+    assert_eq!(write(&case.store, &claimed, step("one", 1)).await, Err(Refused::Closed));
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::{executions::code, random};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hashing::FastMap;
-use crate::store::{ClaimRequest, Claimed, Epoch, ExecutionId, Message, Stamp, WorkerId};
+use crate::store::{ClaimRequest, Claimed, Epoch, ExecutionId, Message, Slot, Stamp, WorkerId};
 
 /// How often others may take what was found before this look ends.
 const TRIES: usize = 3;
@@ -164,6 +164,7 @@ impl Shared {
             let inbox = self.waiting(execution, &id, &mut claim.mail).await?;
             let claimed = Claimed {
                 epoch: claim.epoch,
+                slot: Slot::default(),
                 function: execution.function()?,
                 version: execution.version()?,
                 arguments: execution.arguments(),

@@ -15,7 +15,7 @@ use super::random;
 use super::schema::{OPEN, PARKED, binary};
 use super::shared::{Pause, Shared, closed};
 use crate::error::{Error, Result};
-use crate::store::{Asker, Claimed, Created, Epoch, NewExecution, Stamp, WorkerId};
+use crate::store::{Asker, Claimed, Created, Epoch, NewExecution, Slot, Stamp, WorkerId};
 
 /// The most creations of one insert, and the inserts under way at once.
 const MOST: usize = 500;
@@ -284,6 +284,7 @@ impl Shared {
         Claimed {
             id: new.id.clone(),
             epoch: Epoch(1),
+            slot: Slot::default(),
             function: new.function.clone(),
             version: new.version,
             arguments: new.arguments.clone(),

@@ -15,7 +15,7 @@ use super::entries::{self, At, plain_values, values_of};
 use super::inserts::{Fate, Placed};
 use super::shared::Shared;
 use crate::hashing::FastMap;
-use crate::store::{Committed, Epoch, ExecutionId, Key, Owner, Refused, RowKind, Stamp, Submission, Write};
+use crate::store::{Committed, Epoch, ExecutionId, Key, Owner, Refused, RowKind, Slot, Stamp, Submission, Write};
 
 /// The most rows of one insert, and their bytes.
 const MOST_ROWS: usize = 1000;
@@ -404,7 +404,14 @@ impl Shared {
     pub(super) fn give_back(self: &Arc<Self>, claims: Vec<(ExecutionId, Epoch)>) {
         for (execution, epoch) in claims {
             let write = Write::Release { wake: Some(Stamp::now()) };
-            self.submit(Submission { execution, epoch, write, owner: Arc::new(Nobody), ticket: 0 });
+            self.submit(Submission {
+                execution,
+                epoch,
+                slot: Slot::default(),
+                write,
+                owner: Arc::new(Nobody),
+                ticket: 0,
+            });
         }
     }
 

@@ -1,10 +1,11 @@
-//! Bodies of transactions: polled on the writer's thread, each in a savepoint of the group.
+//! Bodies of transactions: polled on the writer's thread, inside the group.
 //!
 //! A body reaches the connection through a thread-local that is set only while it is polled, so an operation that is
-//! polled anywhere else is an error. Nothing a body does can harm the group: a panic, a wait and a verdict to undo roll
-//! back its savepoint alone.
+//! polled anywhere else is an error. Nothing a body does can harm the group: a panic, a wait and a verdict to undo take
+//! back its own writes alone. For that it needs a savepoint, for which SQLite copies every page that the body changes;
+//! so most bodies get none, and a group in which one has to be undone is made again, with savepoints.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
@@ -28,6 +29,70 @@ use crate::store::{
 /// A body that keeps waking itself for so long waits for something that isn't the store.
 const LONGEST: Duration = Duration::from_secs(2);
 
+/// So many groups have savepoints after a body that had to be undone; doubled with each, up to the most.
+const FEWEST: u32 = 16;
+const MOST: u32 = 4096;
+
+/// Whether the group's bodies get savepoints.
+pub(super) struct Savepoints {
+    /// So many groups to come do.
+    groups: u32,
+    /// How many that are after the next body without one that has to be undone.
+    penalty: u32,
+}
+
+impl Default for Savepoints {
+    fn default() -> Self {
+        Self { groups: 0, penalty: FEWEST }
+    }
+}
+
+impl Savepoints {
+    /// A body without one has to be undone: its group is made again.
+    fn missed(&mut self) -> Failure {
+        self.groups = self.penalty;
+        self.penalty = (self.penalty * 2).min(MOST);
+        Failure::Undo
+    }
+
+    /// The group has committed.
+    pub(super) fn committed(&mut self) {
+        self.groups = self.groups.saturating_sub(1);
+    }
+}
+
+/// What stands before a body.
+struct Before {
+    savepoint: bool,
+    /// Rows written through this connection so far.
+    changes: u64,
+    /// The body had the connection itself: it may have made tables, which aren't counted.
+    lent: bool,
+}
+
+impl Before {
+    fn mark(desk: &Desk<'_>) -> Result<Self, Failure> {
+        let (savepoint, changes) = (desk.savepoints.groups > 0, desk.connection.total_changes());
+        if savepoint {
+            execute(&desk.connection, "SAVEPOINT outlast_body")?;
+        }
+        Ok(Self { savepoint, changes, lent: false })
+    }
+
+    /// Takes back what has been written since.
+    fn undo(&self, desk: &mut Desk<'_>) -> Result<(), Failure> {
+        if self.savepoint {
+            return execute(&desk.connection, "ROLLBACK TO outlast_body");
+        }
+        let unchanged = !self.lent && desk.connection.total_changes() == self.changes;
+        if unchanged { Ok(()) } else { Err(desk.savepoints.missed()) }
+    }
+
+    fn release(self, desk: &Desk<'_>) -> Result<(), Failure> {
+        if self.savepoint { execute(&desk.connection, "RELEASE outlast_body") } else { Ok(()) }
+    }
+}
+
 /// The transaction at hand, as its operations see it.
 pub(super) struct Inside {
     pub(super) connection: Rc<Connection>,
@@ -37,6 +102,8 @@ pub(super) struct Inside {
     failure: RefCell<Option<Failure>>,
     /// An operation failed, and with it the transaction, as on MongoDB: the body can't commit any more.
     failed: RefCell<Option<Error>>,
+    /// The body had the connection itself.
+    pub(super) lent: Cell<bool>,
 }
 
 impl Inside {
@@ -117,14 +184,13 @@ enum Ran {
 
 /// Runs a transaction of an execution's owner.
 pub(super) fn run(
-    desk: &mut Desk,
+    desk: &mut Desk<'_>,
     execution: &ExecutionId,
     claim: Claim,
     body: &mut TransactionBody,
 ) -> Result<Result<Committed, Refused>, Failure> {
-    let connection = desk.connection.clone();
-    execute(&connection, "SAVEPOINT outlast_body")?;
-    let ran = drive(desk, body)?;
+    let mut before = Before::mark(desk)?;
+    let ran = drive(desk, body, &mut before.lent)?;
     let (keep, row) = match ran {
         Ran::Verdict(Verdict::Commit(row)) => (true, Some(row)),
         Ran::Verdict(Verdict::RollBack(row)) => (false, Some(row)),
@@ -132,37 +198,37 @@ pub(super) fn run(
         Ran::Fault(fault) => (false, (body.failed)(fault)),
     };
     if !keep {
-        execute(&connection, "ROLLBACK TO outlast_body")?;
+        before.undo(desk)?;
     }
     let written = match &row {
-        Some(row) => append(desk, execution, claim, row, body, keep)?,
+        Some(row) => append(desk, execution, claim, row, body, keep.then_some(&before))?,
         None => Err(Refused::NoRow),
     };
     if written.is_err() && keep {
-        execute(&connection, "ROLLBACK TO outlast_body")?;
+        before.undo(desk)?;
     }
-    execute(&connection, "RELEASE outlast_body")?;
+    before.release(desk)?;
     Ok(written)
 }
 
 /// The row that goes with the writes. One that SQLite can't hold takes the writes with it.
 fn append(
-    desk: &mut Desk,
+    desk: &mut Desk<'_>,
     execution: &ExecutionId,
     claim: Claim,
     row: &RowKind,
     body: &mut TransactionBody,
-    kept: bool,
+    kept: Option<&Before>,
 ) -> Result<Result<Committed, Refused>, Failure> {
-    match desk.append(execution, claim, row, None) {
-        Err(Failure::TooBig) if kept => {
-            execute(&desk.connection, "ROLLBACK TO outlast_body")?;
+    match (desk.append(execution, claim, row, None), kept) {
+        (Err(Failure::TooBig), Some(before)) => {
+            before.undo(desk)?;
             match (body.failed)(TransactionFault::Refused(Failure::TooBig.error(""))) {
                 Some(row) => desk.append(execution, claim, &row, None),
                 None => Ok(Err(Refused::NoRow)),
             }
         }
-        written => written,
+        (written, _) => written,
     }
 }
 
@@ -172,7 +238,7 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
 }
 
 /// Polls a body to its verdict, or to the first wait for something that isn't the store.
-fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
+fn drive(desk: &Desk<'_>, body: &mut TransactionBody, lent: &mut bool) -> Result<Ran, Failure> {
     static BODIES: AtomicU64 = AtomicU64::new(1);
     let number = BODIES.fetch_add(1, Ordering::Relaxed);
     let inside = Rc::new(Inside {
@@ -181,6 +247,7 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
         stamp: desk.stamp,
         failure: RefCell::new(None),
         failed: RefCell::new(None),
+        lent: Cell::new(false),
     });
     let access: Arc<dyn Access> = Arc::new(Bridge { body: number });
     let _entered = desk.runtime.enter();
@@ -188,6 +255,7 @@ fn drive(desk: &Desk, body: &mut TransactionBody) -> Result<Ran, Failure> {
     // The body's destructors run inside, too.
     let ran = crate::panics::caught(|| crate::data::within(&access, || poll(body)));
     INSIDE.with(|current| *current.borrow_mut() = None);
+    *lent = inside.lent.get();
     if let Some(failure) = inside.failure.take() {
         return Err(failure);
     }

@@ -2,13 +2,17 @@
 //!
 //! The database is asked once per group whether the workers still stand, not once per row: an execution can be taken
 //! from a worker only by taking the worker off the list. What a group changed here is undone when the group is.
+//!
+//! A claim lies in a slot, which its owner names with each write: no id is hashed for a row. The slot only says where to
+//! look; what must agree is the id and the epoch, so a slot that has become another's fences like any other mistake.
 
-use crate::hashing::FastMap;
-use crate::store::{Epoch, ExecutionId, Stamp, WorkerId};
+use crate::store::{Claimed, Epoch, ExecutionId, Slot, Stamp, WorkerId};
 
 /// A claim of this handle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Claim {
+    /// Where it lies: `add` says.
+    pub(super) slot: Slot,
     /// The worker's number in `workers`.
     pub(super) worker: i64,
     /// The claim's number.
@@ -23,6 +27,20 @@ pub(super) struct Claim {
     pub(super) attempts: bool,
 }
 
+/// Which claim: all that its owner says of it.
+#[derive(Debug, Clone)]
+pub(super) struct ClaimKey {
+    pub(super) id: ExecutionId,
+    pub(super) epoch: Epoch,
+    pub(super) slot: Slot,
+}
+
+impl ClaimKey {
+    pub(super) fn of(claimed: &Claimed) -> Self {
+        Self { id: claimed.id.clone(), epoch: claimed.epoch, slot: claimed.slot }
+    }
+}
+
 /// A worker that was registered through this handle.
 #[derive(Debug, Clone)]
 pub(super) struct Registered {
@@ -34,13 +52,24 @@ pub(super) struct Registered {
     pub(super) standing: bool,
 }
 
+/// What lies in a slot: whose claim, while there is one.
+#[derive(Debug)]
+struct Held {
+    id: ExecutionId,
+    claim: Option<Claim>,
+}
+
 /// All claims of this handle.
 #[derive(Default)]
 pub(super) struct Claims {
-    held: FastMap<ExecutionId, Claim>,
+    slots: Vec<Held>,
+    /// Slots without a claim.
+    free: Vec<Slot>,
+    /// Slots whose claim the group at hand has ended: free once it has committed.
+    ended: Vec<Slot>,
     workers: Vec<Registered>,
     /// What stood before each change of the group at hand.
-    undo: Vec<(ExecutionId, Option<Claim>)>,
+    undo: Vec<(Slot, Option<Claim>)>,
     workers_before: Option<Vec<Registered>>,
 }
 
@@ -48,16 +77,20 @@ impl Claims {
     /// The group has committed: what it changed stands.
     pub(super) fn commit(&mut self) {
         self.undo.clear();
+        self.free.append(&mut self.ended);
         self.workers_before = None;
     }
 
     /// The group was rolled back.
     pub(super) fn roll_back(&mut self) {
-        for (id, before) in self.undo.drain(..).rev() {
-            match before {
-                Some(claim) => self.held.insert(id, claim),
-                None => self.held.remove(&id),
-            };
+        self.ended.clear();
+        for (slot, before) in self.undo.drain(..).rev() {
+            let Some(held) = self.slots.get_mut(slot.0 as usize) else { continue };
+            held.claim = before;
+            if before.is_none() {
+                // It was made in this group.
+                self.free.push(slot);
+            }
         }
         if let Some(workers) = self.workers_before.take() {
             self.workers = workers;
@@ -65,32 +98,44 @@ impl Claims {
     }
 
     /// The claim of an execution under this epoch; `None` is "fenced".
-    pub(super) fn get(&self, id: &ExecutionId, epoch: Epoch) -> Option<Claim> {
-        self.held.get(id).copied().filter(|claim| claim.epoch == epoch)
+    pub(super) fn get(&self, slot: Slot, id: &ExecutionId, epoch: Epoch) -> Option<Claim> {
+        let held = self.slots.get(slot.0 as usize)?;
+        held.claim.filter(|claim| claim.epoch == epoch && held.id == *id)
     }
 
-    /// Sets or changes a claim.
-    pub(super) fn set(&mut self, id: &ExecutionId, claim: Claim) {
-        let before = match self.held.get_mut(id) {
-            Some(held) => Some(std::mem::replace(held, claim)),
-            None => self.held.insert(id.clone(), claim),
-        };
-        self.undo.push((id.clone(), before));
+    /// Notes a new claim: where it lies from now on.
+    pub(super) fn add(&mut self, id: &ExecutionId, claim: Claim) -> Slot {
+        let slot = self.free.pop().unwrap_or(Slot(self.slots.len() as u32));
+        let held = Held { id: id.clone(), claim: Some(Claim { slot, ..claim }) };
+        match self.slots.get_mut(slot.0 as usize) {
+            Some(free) => *free = held,
+            None => self.slots.push(held),
+        }
+        self.undo.push((slot, None));
+        slot
+    }
+
+    /// Changes a claim that is held.
+    pub(super) fn set(&mut self, claim: Claim) {
+        if let Some(held) = self.slots.get_mut(claim.slot.0 as usize).and_then(|held| held.claim.as_mut()) {
+            self.undo.push((claim.slot, Some(std::mem::replace(held, claim))));
+        }
     }
 
     /// Ends a claim.
-    pub(super) fn end(&mut self, id: &ExecutionId) {
-        if let Some(before) = self.held.remove(id) {
-            self.undo.push((id.clone(), Some(before)));
+    pub(super) fn end(&mut self, slot: Slot) {
+        if let Some(before) = self.slots.get_mut(slot.0 as usize).and_then(|held| held.claim.take()) {
+            self.undo.push((slot, Some(before)));
+            self.ended.push(slot);
         }
     }
 
     /// Ends all claims of a worker.
-    pub(super) fn end_all(&mut self, worker: i64) {
-        let ended: Vec<_> =
-            self.held.iter().filter(|(_, claim)| claim.worker == worker).map(|(id, _)| id.clone()).collect();
-        for id in ended {
-            self.end(&id);
+    fn end_all(&mut self, worker: i64) {
+        for slot in (0..self.slots.len()).map(|at| Slot(at as u32)) {
+            if self.slots[slot.0 as usize].claim.is_some_and(|claim| claim.worker == worker) {
+                self.end(slot);
+            }
         }
     }
 
@@ -136,39 +181,67 @@ mod tests {
     }
 
     fn claim(epoch: u64) -> Claim {
-        Claim { worker: 1, epoch: Epoch(epoch), next: 0, stamp: Stamp(0), crashed: false, attempts: false }
+        Claim {
+            slot: Slot(0),
+            worker: 1,
+            epoch: Epoch(epoch),
+            next: 0,
+            stamp: Stamp(0),
+            crashed: false,
+            attempts: false,
+        }
     }
 
     #[test]
     fn another_epoch_is_fenced() {
         let mut claims = Claims::default();
-        claims.set(&id("a"), claim(2));
-        assert!(claims.get(&id("a"), Epoch(2)).is_some());
-        assert!(claims.get(&id("a"), Epoch(1)).is_none());
-        assert!(claims.get(&id("a"), Epoch(3)).is_none());
-        assert!(claims.get(&id("b"), Epoch(2)).is_none());
+        let slot = claims.add(&id("a"), claim(2));
+        assert!(claims.get(slot, &id("a"), Epoch(2)).is_some());
+        assert!(claims.get(slot, &id("a"), Epoch(1)).is_none());
+        assert!(claims.get(slot, &id("a"), Epoch(3)).is_none());
+        assert!(claims.get(slot, &id("b"), Epoch(2)).is_none());
+        assert!(claims.get(Slot(1), &id("a"), Epoch(2)).is_none());
+    }
+
+    #[test]
+    fn a_slot_is_used_again_once_its_end_is_durable_and_fences_who_had_it() {
+        let mut claims = Claims::default();
+        let slot = claims.add(&id("a"), claim(1));
+        claims.commit();
+        claims.end(slot);
+        assert_ne!(claims.add(&id("b"), claim(1)), slot, "the end may be undone");
+        claims.commit();
+        assert_eq!(claims.add(&id("c"), claim(1)), slot);
+        claims.commit();
+        assert!(claims.get(slot, &id("a"), Epoch(1)).is_none());
+        assert!(claims.get(slot, &id("c"), Epoch(1)).is_some());
     }
 
     #[test]
     fn a_group_that_is_rolled_back_leaves_no_trace() {
         let mut claims = Claims::default();
         claims.register(Registered { number: 1, id: WorkerId("w".into()), standing: true });
-        claims.set(&id("a"), claim(1));
-        claims.set(&id("b"), claim(1));
+        let a = claims.add(&id("a"), claim(1));
+        let b = claims.add(&id("b"), claim(1));
         claims.commit();
-        claims.set(&id("a"), Claim { next: 5, ..claim(1) });
-        claims.set(&id("a"), Claim { next: 6, ..claim(1) });
-        claims.end(&id("b"));
-        claims.set(&id("c"), claim(1));
+        claims.set(Claim { next: 5, ..claim(1) });
+        claims.set(Claim { next: 6, ..claim(1) });
+        claims.end(b);
+        let (c, d) = (claims.add(&id("c"), claim(1)), claims.add(&id("d"), claim(1)));
+        claims.end(d);
         claims.retire(1);
         assert!(claims.standing(&WorkerId("w".into())).is_none());
         claims.roll_back();
-        assert_eq!(claims.get(&id("a"), Epoch(1)), Some(claim(1)));
-        assert_eq!(claims.get(&id("b"), Epoch(1)), Some(claim(1)));
-        assert_eq!(claims.get(&id("c"), Epoch(1)), None);
+        assert_eq!(claims.get(a, &id("a"), Epoch(1)), Some(claim(1)));
+        assert_eq!(claims.get(b, &id("b"), Epoch(1)), Some(Claim { slot: b, ..claim(1) }));
+        assert_eq!(claims.get(c, &id("c"), Epoch(1)), None);
         assert_eq!(claims.standing(&WorkerId("w".into())), Some(1));
         // Nor does a group that failed before it began undo the one before.
         claims.roll_back();
-        assert_eq!(claims.get(&id("a"), Epoch(1)), Some(claim(1)));
+        assert_eq!(claims.get(a, &id("a"), Epoch(1)), Some(claim(1)));
+        // Each slot that was made and undone is free once.
+        let mut again: Vec<_> = (0..3).map(|_| claims.add(&id("e"), claim(1)).0).collect();
+        again.sort_unstable();
+        assert_eq!(again, [2, 3, 4]);
     }
 }

@@ -25,7 +25,7 @@ impl Request for Creation {
         self.asker.has_gone()
     }
 
-    fn run(&mut self, desk: &mut Desk) -> Result<(), Failure> {
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         self.answer = Some(match desk.create(&self.new) {
             Ok(created) => Ok(created),
             Err(Fault::Answer(error)) => Err(error),

@@ -7,21 +7,25 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::bodies;
-use super::claims::{Claim, Claims};
+use super::bodies::{self, Savepoints};
+use super::claims::{Claim, ClaimKey, Claims};
 use super::failure::Failure;
 use super::records;
 use super::schema::{OPEN, PARKED, meta};
+use super::statements::Statements;
 use crate::store::{
-    Committed, Epoch, ExecutionId, Finished, Message, MessageBody, Refused, RowKind, Stamp, Submission, Watcher, Write,
+    Committed, ExecutionId, Finished, Message, MessageBody, Refused, RowKind, Stamp, Submission, Watcher, Write,
 };
 
 /// What a group works on.
-pub(super) struct Desk {
+pub(super) struct Desk<'c> {
     /// The one connection that writes.
     pub(super) connection: Rc<Connection>,
+    pub(super) statements: Statements<'c>,
     /// What this handle's workers own.
     pub(super) claims: Claims,
+    /// Whether bodies of transactions get savepoints.
+    pub(super) savepoints: Savepoints,
     /// The group's commit stamp.
     pub(super) stamp: Stamp,
     /// Whether the group did something that a worker or a caller may wait for.
@@ -45,14 +49,16 @@ pub(super) enum Posted {
     Nowhere,
 }
 
-impl Desk {
-    pub(super) fn new(connection: Rc<Connection>, runtime: tokio::runtime::Handle) -> Result<Self, Failure> {
-        let incarnation = meta(&connection, "incarnation")?
+impl<'c> Desk<'c> {
+    pub(super) fn new(connection: &'c Rc<Connection>, runtime: tokio::runtime::Handle) -> Result<Self, Failure> {
+        let incarnation = meta(connection, "incarnation")?
             .ok_or_else(|| Failure::Damaged("its table `meta` has no incarnation".into()))?;
         let (claims, stamp) = (Claims::default(), Stamp(0));
         Ok(Self {
-            connection,
+            connection: connection.clone(),
+            statements: Statements::new(connection)?,
             claims,
+            savepoints: Savepoints::default(),
             stamp,
             news: false,
             runtime,
@@ -66,12 +72,11 @@ impl Desk {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        let incarnation: Option<String> = meta(&self.connection, "incarnation")?;
+        let incarnation: Option<String> = self.statements.incarnation.query_row([], |row| row.get(0)).optional()?;
         let restored = incarnation.as_deref() != Some(&self.incarnation);
         let mut lost = Vec::new();
         for worker in self.claims.workers().iter().filter(|worker| worker.standing) {
-            let mut stands = self.connection.prepare_cached("SELECT 1 FROM workers WHERE n = ? AND state = 0")?;
-            if restored || !stands.exists([worker.number])? {
+            if restored || !self.statements.stands.exists([worker.number])? {
                 lost.push(worker.number);
             }
         }
@@ -84,15 +89,15 @@ impl Desk {
 
     /// Runs an owner's write.
     pub(super) fn owned(&mut self, submission: &mut Submission) -> Result<Result<Committed, Refused>, Failure> {
-        let Submission { execution, epoch, write, .. } = submission;
-        let Some(claim) = self.claims.get(execution, *epoch) else { return Ok(Err(Refused::Fenced)) };
+        let Submission { execution, epoch, slot, write, .. } = submission;
+        let Some(claim) = self.claims.get(*slot, execution, *epoch) else { return Ok(Err(Refused::Fenced)) };
         match write {
             Write::Row { row, from } => self.row(execution, claim, row, from.as_deref()),
             Write::Transaction(body) => bodies::run(self, execution, claim, body),
             Write::Attempt(attempt) => {
                 self.name_point(|_| format!("attempt {}#{}", attempt.key.name, attempt.key.ordinal));
                 records::put_attempt(&self.connection, execution, attempt)?;
-                self.claims.set(execution, Claim { attempts: true, ..claim });
+                self.claims.set(Claim { attempts: true, ..claim });
                 Ok(Ok(self.committed()))
             }
             Write::End(finished) => {
@@ -101,7 +106,7 @@ impl Desk {
             }
             Write::Release { wake } => {
                 self.name_point(|desk| desk.point_of("release", execution));
-                self.release(execution, *wake)?;
+                self.release(execution, claim, *wake)?;
                 Ok(Ok(self.committed()))
             }
             Write::Park { reason, until_build } => {
@@ -112,7 +117,7 @@ impl Desk {
                          WHERE id = ?",
                     )?
                     .execute(params![PARKED, *reason, until_build.map(|build| build as i64), &*execution.0])?;
-                self.claims.end(execution);
+                self.claims.end(claim.slot);
                 self.news = true;
                 self.wake_parked_for_cancel(execution)?;
                 Ok(Ok(self.committed()))
@@ -173,7 +178,15 @@ impl Desk {
         from: Option<&str>,
     ) -> Result<Result<Committed, Refused>, Failure> {
         let stamp = self.stamp.max(claim.stamp);
-        if !records::insert_row(&self.connection, execution, claim.next, stamp, row, from)? {
+        if !records::insert_row(
+            &self.connection,
+            &mut self.statements.outcome,
+            execution,
+            claim.next,
+            stamp,
+            row,
+            from,
+        )? {
             return Ok(Err(Refused::Fenced));
         }
         if claim.crashed {
@@ -185,7 +198,7 @@ impl Desk {
             records::remove_attempts(&self.connection, execution, Some(&outcome.key))?;
         }
         self.name_point(|_| row_label(row));
-        self.claims.set(execution, Claim { next: claim.next + 1, stamp, crashed: false, ..claim });
+        self.claims.set(Claim { next: claim.next + 1, stamp, crashed: false, ..claim });
         Ok(Ok(Committed { seq: Some(claim.next), stamp }))
     }
 
@@ -205,7 +218,7 @@ impl Desk {
         if claim.attempts {
             records::remove_attempts(&self.connection, execution, None)?;
         }
-        self.claims.end(execution);
+        self.claims.end(claim.slot);
         self.news = true;
         if alone {
             return Ok(Ok(Committed { seq: None, stamp }));
@@ -222,13 +235,9 @@ impl Desk {
     }
 
     /// Writes the end, if the execution's `mail` is this.
-    fn set_end(&self, id: &ExecutionId, stamp: Stamp, finished: &Finished, mail: u8) -> Result<bool, Failure> {
-        let mut set = self.connection.prepare_cached(
-            "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
-             reason = NULL WHERE id = ? AND mail = ?",
-        )?;
+    fn set_end(&mut self, id: &ExecutionId, stamp: Stamp, finished: &Finished, mail: u8) -> Result<bool, Failure> {
         let (outcome, value) = (records::outcome_number(&finished.value), finished.value.bytes());
-        Ok(set.execute(params![finished.end as u8, stamp.0, outcome, value, &*id.0, mail])? > 0)
+        Ok(self.statements.end.execute(params![finished.end as u8, stamp.0, outcome, value, &*id.0, mail])? > 0)
     }
 
     /// From now on the execution's end has something to clean up: messages, or watchers to be told.
@@ -309,23 +318,23 @@ impl Desk {
     }
 
     /// Ends a claim; the execution waits until `wake`, or not at all if there is a message for it.
-    pub(super) fn release(&mut self, execution: &ExecutionId, wake: Option<Stamp>) -> Result<(), Failure> {
+    fn release(&mut self, execution: &ExecutionId, claim: Claim, wake: Option<Stamp>) -> Result<(), Failure> {
         self.connection
             .prepare_cached(
                 "UPDATE executions SET owner = NULL, wake_at = CASE \
                  WHEN EXISTS (SELECT 1 FROM inbox WHERE execution = ?1) THEN ?2 ELSE ?3 END WHERE id = ?1",
             )?
             .execute(params![&*execution.0, self.stamp.0, wake.map(|wake| wake.0)])?;
-        self.claims.end(execution);
+        self.claims.end(claim.slot);
         self.news = true;
         Ok(())
     }
 
     /// Releases claims that were made for someone who went away before they were delivered.
-    pub(super) fn returned(&mut self, claims: &[(ExecutionId, Epoch)]) -> Result<(), Failure> {
-        for (id, epoch) in claims {
-            if self.claims.get(id, *epoch).is_some() {
-                self.release(id, Some(self.stamp))?;
+    pub(super) fn returned(&mut self, claims: &[ClaimKey]) -> Result<(), Failure> {
+        for ClaimKey { id, epoch, slot } in claims {
+            if let Some(claim) = self.claims.get(*slot, id, *epoch) {
+                self.release(id, claim, Some(self.stamp))?;
             }
         }
         Ok(())

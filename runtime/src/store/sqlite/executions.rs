@@ -11,8 +11,8 @@ use super::records;
 use super::schema::{OPEN, PARKED};
 use crate::error::{Error, ErrorKind};
 use crate::store::{
-    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, MAX_INBOX, Message, MessageBody, NewExecution, Stamp,
-    Watcher, WorkerId,
+    ClaimRequest, Claimed, Created, Epoch, ExecutionId, Finished, MAX_INBOX, Message, MessageBody, NewExecution, Slot,
+    Stamp, Watcher, WorkerId,
 };
 
 /// How many executions are taken back in one group: it holds the lock meanwhile.
@@ -31,7 +31,7 @@ fn not_standing(worker: &WorkerId) -> Error {
     )
 }
 
-impl Desk {
+impl Desk<'_> {
     /// Registers a worker whose lock file is held, and wakes what was parked for another build.
     pub(super) fn register(&mut self, id: &WorkerId, build: u64) -> Result<(), Fault> {
         self.connection
@@ -66,11 +66,13 @@ impl Desk {
             return Ok(Created::New(None));
         };
         let epoch = Epoch(1);
-        let claim = Claim { worker, epoch, next: 0, stamp: self.stamp, crashed: false, attempts: false };
-        self.claims.set(&new.id, claim);
+        let (slot, stamp) = (Slot::default(), self.stamp);
+        let claim = Claim { slot, worker, epoch, next: 0, stamp, crashed: false, attempts: false };
+        let slot = self.claims.add(&new.id, claim);
         Ok(Created::New(Some(Box::new(Claimed {
             id: new.id.clone(),
             epoch,
+            slot,
             function: new.function.clone(),
             version: new.version,
             // The request has them, and gives them on.
@@ -90,32 +92,25 @@ impl Desk {
         new.timeout.map(|timeout| new.not_before.map_or(self.stamp, |start| start.max(self.stamp)).after(timeout))
     }
 
-    /// One statement: it says no to an id that is there, and to one of which only the tombstone is left.
-    fn insert(&self, new: &NewExecution, owner: Option<i64>) -> Result<bool, Failure> {
+    /// `false` if the id is there, or its tombstone.
+    fn insert(&mut self, new: &NewExecution, owner: Option<i64>) -> Result<bool, Failure> {
         let now = self.stamp.0;
         let wake_at = if owner.is_some() { None } else { Some(new.not_before.map_or(now, |start| start.0.max(now))) };
-        let inserted = self
-            .connection
-            .prepare_cached(
-                "INSERT INTO executions (id, function, version, arguments, digest, status, owner, epoch, wake_at, \
-                 created, started, deadline, parent, seed) \
-                 SELECT ?1, ?2, ?3, ?4, ?5, 0, ?6, ?6 IS NOT NULL, ?7, ?8, ?9, ?10, ?11, ?12 \
-                 WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![
-                &*new.id.0,
-                &*new.function,
-                new.version,
-                new.arguments,
-                new.digest.0.as_slice(),
-                owner,
-                wake_at,
-                now,
-                owner.map(|_| now),
-                self.deadline(new).map(|deadline| deadline.0),
-                new.parent.as_ref().map(|parent| &*parent.0),
-                new.seed as i64,
-            ])?;
+        let deadline = self.deadline(new).map(|deadline| deadline.0);
+        let inserted = self.statements.create.execute(params![
+            &*new.id.0,
+            &*new.function,
+            new.version,
+            new.arguments,
+            new.digest.0.as_slice(),
+            owner,
+            wake_at,
+            now,
+            owner.map(|_| now),
+            deadline,
+            new.parent.as_ref().map(|parent| &*parent.0),
+            new.seed as i64,
+        ])?;
         Ok(inserted == 1)
     }
 
@@ -181,10 +176,11 @@ impl Desk {
              wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, \
              reason, crashes",
         )?;
-        let claimed = take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
+        let mut claimed = take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
             Ok(Claimed {
                 id: id.clone(),
                 epoch: Epoch(row.get::<_, i64>(0)? as u64),
+                slot: Slot::default(),
                 function: records::name(row, 1)?,
                 version: row.get(2)?,
                 arguments: row.get(3)?,
@@ -203,8 +199,8 @@ impl Desk {
         let first = claimed.epoch == Epoch(1);
         let (next, last) = if first { (0, None) } else { records::last_row(&self.connection, &id)? };
         let stamp = last.unwrap_or(claimed.started).max(claimed.started);
-        let crashed = claimed.crashes > 0;
-        self.claims.set(&id, Claim { worker, epoch: claimed.epoch, next, stamp, crashed, attempts: !first });
+        let (slot, epoch, crashed) = (claimed.slot, claimed.epoch, claimed.crashes > 0);
+        claimed.slot = self.claims.add(&id, Claim { slot, worker, epoch, next, stamp, crashed, attempts: !first });
         Ok(claimed)
     }
 

@@ -24,6 +24,8 @@ pub(super) enum Failure {
     TooBig,
     /// Anything else that SQLite says.
     Other(String),
+    /// Not the file's: a body has to be undone that has no savepoint (see `bodies`). The group is made again at once.
+    Undo,
 }
 
 impl Failure {
@@ -53,6 +55,7 @@ impl Failure {
             ),
             Self::TooBig => Error::of(ErrorKind::TooLarge, "a value is larger than SQLite can hold"),
             Self::Other(text) => unavailable(format!("the store {file} failed: {text}")),
+            Self::Undo => unavailable(format!("the store {file} undoes a transaction. Call again")),
         }
     }
 }

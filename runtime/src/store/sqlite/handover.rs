@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use super::claims::ClaimKey;
 use super::queue::Command;
 use super::{Shared, closed};
 use crate::error::Result;
-use crate::store::{Epoch, ExecutionId};
 
 /// Claims on their way to the caller. Dropped on the way, they are released: no worker knows of them.
 pub(super) struct Handover<T> {
     pub(super) value: Option<T>,
-    pub(super) claims: Vec<(ExecutionId, Epoch)>,
+    pub(super) claims: Vec<ClaimKey>,
     pub(super) shared: Arc<Shared>,
 }
 

@@ -77,6 +77,7 @@ pub fn sqlite<T>(run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result
     };
     let done = {
         LENT.set(true);
+        inside.lent.set(true);
         let _lent = Lent;
         run(&inside.connection)
     };

@@ -189,7 +189,7 @@ pub(super) fn check_whole(connection: &Connection) -> Result<(), Fault> {
     }
 }
 
-impl Desk {
+impl Desk<'_> {
     pub(super) fn begin_import(&mut self, digest_key: &[u8]) -> Result<(), Fault> {
         for table in ["executions", "documents", "collections", "tombstones"] {
             let found: Option<i64> = self
@@ -224,7 +224,8 @@ impl Desk {
             Piece::Execution(execution) => self.import_execution(execution),
             Piece::Rows { execution, rows } => {
                 for (row, message) in rows {
-                    if !records::insert_row(connection, execution, row.seq, row.stamp, &row.kind, message.as_deref())? {
+                    let (outcome, message) = (&mut self.statements.outcome, message.as_deref());
+                    if !records::insert_row(connection, outcome, execution, row.seq, row.stamp, &row.kind, message)? {
                         return Err(twice(&format!("row {} of {execution}", row.seq)).into());
                     }
                 }

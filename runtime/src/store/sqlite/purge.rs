@@ -17,7 +17,7 @@ const AT_ONCE: i64 = 200;
 /// The purge clock's speed against boot time, at most.
 const SPEED: u64 = 10;
 
-impl Desk {
+impl Desk<'_> {
     /// Removes some of what is too old; `true` if more is left. `opened` is when this handle was: a purge after a reboot
     /// counts from there.
     pub(super) fn purge(

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::claims::ClaimKey;
 use super::desk::Desk;
 use super::failure::{Failure, Fault};
 use crate::error::{Error, Result};
-use crate::store::{Committed, Epoch, ExecutionId, Refused, Submission};
+use crate::store::{Committed, Refused, Submission};
 
 /// Something for the writer to do. Kept until its group has committed, since a group may have to be run again.
 pub(super) enum Command {
@@ -19,7 +20,7 @@ pub(super) enum Command {
     /// Someone waits for the answer, but not for ever.
     Asked(Box<dyn Request>),
     /// Claims whose receiver went away between the commit and the delivery: to be released.
-    Returned(Vec<(ExecutionId, Epoch)>),
+    Returned(Vec<ClaimKey>),
 }
 
 /// What a command gave in a group that hasn't committed yet.
@@ -37,7 +38,7 @@ pub(super) trait Request: Send {
     /// Whether nobody waits for it any more: then it needn't be run.
     fn is_abandoned(&self) -> bool;
     /// Runs it inside the group. A fault that is an answer is kept as one.
-    fn run(&mut self, desk: &mut Desk) -> Result<(), Failure>;
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<(), Failure>;
     /// Gives the answer out: its group has committed.
     fn deliver(self: Box<Self>);
     /// Gives an error out: it won't be run (again).
@@ -62,7 +63,7 @@ impl<T, U, R, F> Ask<T, U, R, F>
 where
     T: Send + 'static,
     U: Send + 'static,
-    R: FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+    R: FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     F: FnOnce(T, oneshot::Sender<Result<U>>) + Send + 'static,
 {
     pub(super) fn command(label: &'static str, run: R, finish: F) -> (Command, oneshot::Receiver<Result<U>>) {
@@ -76,14 +77,14 @@ impl<T, U, R, F> Request for Ask<T, U, R, F>
 where
     T: Send + 'static,
     U: Send + 'static,
-    R: FnMut(&mut Desk) -> Result<T, Fault> + Send + 'static,
+    R: FnMut(&mut Desk<'_>) -> Result<T, Fault> + Send + 'static,
     F: FnOnce(T, oneshot::Sender<Result<U>>) + Send + 'static,
 {
     fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }
 
-    fn run(&mut self, desk: &mut Desk) -> Result<(), Failure> {
+    fn run(&mut self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         self.answer = Some(match (self.run)(desk) {
             Ok(answer) => Ok(answer),
             Err(Fault::Answer(error)) => Err(error),

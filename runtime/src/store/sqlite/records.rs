@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, Statement, params};
 
 use super::failure::{Failure, is_duplicate};
 use crate::hashing::FastMap;
@@ -75,6 +75,7 @@ pub(super) fn name(row: &SqlRow<'_>, column: usize) -> rusqlite::Result<Name> {
 /// Writes a row; `false` if its place is taken.
 pub(super) fn insert_row(
     connection: &Connection,
+    insert_outcome: &mut Statement<'_>,
     execution: &ExecutionId,
     seq: u64,
     stamp: Stamp,
@@ -83,28 +84,23 @@ pub(super) fn insert_row(
 ) -> Result<bool, Failure> {
     let (id, seq) = (&*execution.0, seq as i64);
     let done = match row {
-        RowKind::Outcome(outcome) => connection
-            .prepare_cached(
-                "INSERT INTO rows (execution, seq, stamp, type, kind, name, digest, ordinal, name_ordinal, arguments, \
-                 outcome, value, attempts, build, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            )?
-            .execute(params![
-                id,
-                seq,
-                stamp.0,
-                ROW_OUTCOME,
-                outcome.kind as u8,
-                &*outcome.key.name,
-                outcome.key.digest.0.as_slice(),
-                outcome.key.ordinal,
-                outcome.name_ordinal,
-                outcome.arguments,
-                outcome_number(&outcome.value),
-                outcome.value.bytes(),
-                outcome.attempts,
-                outcome.build as i64,
-                message,
-            ]),
+        RowKind::Outcome(outcome) => insert_outcome.execute(params![
+            id,
+            seq,
+            stamp.0,
+            ROW_OUTCOME,
+            outcome.kind as u8,
+            &*outcome.key.name,
+            outcome.key.digest.0.as_slice(),
+            outcome.key.ordinal,
+            outcome.name_ordinal,
+            outcome.arguments,
+            outcome_number(&outcome.value),
+            outcome.value.bytes(),
+            outcome.attempts,
+            outcome.build as i64,
+            message,
+        ]),
         RowKind::Arrival { name, payload } => {
             insert_other(connection, params![id, seq, stamp.0, ROW_ARRIVAL, &**name, payload, message])
         }

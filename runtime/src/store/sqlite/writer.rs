@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
@@ -26,21 +27,14 @@ use crate::store::Refused;
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// A group's own statements, in words that no user's code has compiled by chance: what is compiled already isn't looked at
-/// again when `outlast::sqlite` asks for it.
-const BEGIN: &str = "BEGIN IMMEDIATE /* outlast */";
-const COMMIT: &str = "COMMIT /* outlast */";
-const ROLLBACK: &str = "ROLLBACK /* outlast */";
-
 /// How long the writer waits for the other threads before it closes the file.
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The writer.
-struct Writer {
-    desk: Desk,
+struct Writer<'c> {
+    desk: Desk<'c>,
     shared: Arc<Shared>,
-    /// None for a store in memory.
-    gate: Option<(Gate, Identity)>,
+    gate: Turns,
     clock: Arc<dyn Clock>,
     /// A group ends after the command that passes it.
     budget: Duration,
@@ -59,7 +53,31 @@ struct Done {
     label: String,
 }
 
-impl Writer {
+impl<'c> Writer<'c> {
+    /// The writer, and the store's digest key.
+    fn new(
+        connection: &'c Rc<Connection>,
+        gate: Turns,
+        options: SqliteOptions,
+        shared: Arc<Shared>,
+        runtime: tokio::runtime::Handle,
+    ) -> Result<(Self, Vec<u8>), Fault> {
+        let key: Option<Vec<u8>> = schema::meta(connection, "digest_key")?;
+        let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
+        portable::check_whole(connection)?;
+        let writer = Self {
+            desk: Desk::new(connection, runtime)?,
+            shared,
+            gate,
+            clock: options.clock,
+            budget: options.group,
+            most: options.group_size,
+            limit: options.limit,
+            pending: VecDeque::new(),
+        };
+        Ok((writer, key))
+    }
+
     /// Runs until the store is closed and all is written.
     fn run(mut self) {
         let _ended = Ended(self.shared.clone());
@@ -83,6 +101,8 @@ impl Writer {
                     wait = FIRST_WAIT;
                     self.shared.set_health(None);
                 }
+                // Not the file's: nobody need know, and there is nothing to wait for.
+                Err(Failure::Undo) => {}
                 Err(failure) => {
                     let error = failure.error(&self.shared.file);
                     if wait == FIRST_WAIT {
@@ -154,6 +174,7 @@ impl Writer {
             return Err(failure);
         }
         self.desk.claims.commit();
+        self.desk.savepoints.committed();
         tracing::trace!(target: "outlast::group", commands = done.len());
         if self.desk.news {
             self.shared.bump();
@@ -179,7 +200,7 @@ impl Writer {
     }
 
     fn transaction(
-        desk: &mut Desk,
+        desk: &mut Desk<'_>,
         pending: &mut VecDeque<Command>,
         done: &mut Vec<Done>,
         clock: &dyn Clock,
@@ -187,15 +208,12 @@ impl Writer {
         most: usize,
     ) -> Result<(), Failure> {
         let connection = desk.connection.clone();
-        let execute = |sql: &str| -> Result<(), Failure> {
-            connection.prepare_cached(sql)?.execute([])?;
-            Ok(())
-        };
+        let roll_back = || connection.execute_batch("ROLLBACK");
         if !connection.is_autocommit() {
             // Left over from a rollback that failed.
-            execute(ROLLBACK)?;
+            roll_back()?;
         }
-        execute(BEGIN)?;
+        desk.statements.begin.execute([])?;
         let begun = Instant::now();
         let worked = desk.begin(clock.wall()).and_then(|()| {
             while let Some(mut command) = pending.pop_front() {
@@ -222,10 +240,11 @@ impl Writer {
             for done in &*done {
                 crate::crash_point::reach(&format!("{}:before-commit", done.label));
             }
-            execute(COMMIT)
+            desk.statements.commit.execute([])?;
+            Ok(())
         });
         if worked.is_err() && !connection.is_autocommit() {
-            let _ = execute(ROLLBACK);
+            let _ = roll_back();
         }
         worked
     }
@@ -238,7 +257,7 @@ fn is_abandoned(command: &Command) -> bool {
     }
 }
 
-fn run(desk: &mut Desk, command: &mut Command) -> Result<Answer, Failure> {
+fn run(desk: &mut Desk<'_>, command: &mut Command) -> Result<Answer, Failure> {
     match command {
         Command::Owned(submission) => desk.owned(submission).map(Answer::Owned),
         Command::Asked(request) => request.run(desk).map(|()| Answer::Asked),
@@ -258,7 +277,7 @@ fn deliver(done: Done) {
 
 /// The name of a command's crash points.
 #[cfg(feature = "crash-points")]
-fn label(desk: &mut Desk, command: &Command, answer: &Answer) -> String {
+fn label(desk: &mut Desk<'_>, command: &Command, answer: &Answer) -> String {
     let named = desk.label.take();
     if let Answer::Owned(Err(_)) = answer {
         return "refused".into();
@@ -289,49 +308,40 @@ pub(super) fn start(
     let (reply, ready) = oneshot::channel();
     let store = shared.clone();
     let (options, shared, runtime) = (options.clone(), shared.clone(), runtime.clone());
-    let run = move || match open_store(options, shared, runtime) {
-        Ok((writer, digest_key)) => {
-            // Nobody waits any more: the store's owner has given up.
-            if reply.send(Ok(digest_key)).is_ok() {
-                writer.run();
-            }
+    let run = move || {
+        let (mut connection, gate) = match open_store(&options) {
+            Ok(opened) => opened,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        let file = shared.file.clone();
+        if let Err(failure) = native::guard(&mut connection) {
+            return drop(reply.send(Err(failure.error(&file))));
         }
-        Err(error) => drop(reply.send(Err(error))),
+        let connection = Rc::new(connection);
+        match Writer::new(&connection, gate, options, shared, runtime) {
+            Ok((writer, digest_key)) => {
+                // Nobody waits any more: the store's owner has given up.
+                if reply.send(Ok(digest_key)).is_ok() {
+                    writer.run();
+                }
+            }
+            Err(failure) => drop(reply.send(Err(failure.error(&file)))),
+        }
     };
     threads::start(&store, "outlast-writer", run).map_err(|failure| failure.error(&store.file))?;
     Ok(ready)
 }
 
-fn open_store(
-    options: SqliteOptions,
-    shared: Arc<Shared>,
-    runtime: tokio::runtime::Handle,
-) -> Result<(Writer, Vec<u8>)> {
+/// None for a store in memory: it has no file that could be another's turn.
+type Turns = Option<(Gate, Identity)>;
+
+fn open_store(options: &SqliteOptions) -> Result<(Connection, Turns)> {
     let now = options.clock.wall();
-    let (mut connection, gate) = match &options.place {
+    Ok(match &options.place {
         Place::File(path) => {
             let opened = open::file(path, schema::MIGRATIONS, now)?;
             (opened.connection, Some((opened.gate, opened.identity)))
         }
         Place::Memory => (open::memory(now)?, None),
-    };
-    let first = (|| {
-        let key: Option<Vec<u8>> = schema::meta(&connection, "digest_key")?;
-        let key = key.ok_or_else(|| Failure::Damaged("its table `meta` has no digest key".into()))?;
-        native::guard(&mut connection)?;
-        portable::check_whole(&connection)?;
-        Ok((key, Desk::new(Rc::new(connection), runtime)?))
-    })();
-    let (digest_key, desk) = first.map_err(|fault: Fault| fault.error(&shared.file))?;
-    let writer = Writer {
-        desk,
-        shared,
-        gate,
-        clock: options.clock,
-        budget: options.group,
-        most: options.group_size,
-        limit: options.limit,
-        pending: VecDeque::new(),
-    };
-    Ok((writer, digest_key))
+    })
 }

@@ -6,7 +6,7 @@ use super::super::harness::{PARKING, Post, RUNTIME, WAITING};
 use super::super::probe::{Death, Plan};
 use super::{dice, fast, holds, live, returned, slow};
 use crate::engine::held::Held;
-use crate::store::{Created, End, Epoch, ExecutionId, Kind, Status};
+use crate::store::{End, ExecutionId, Kind, Status};
 use crate::{Result, durable};
 
 #[durable]
@@ -99,16 +99,16 @@ fn a_child_that_is_dropped_on_replay_is_cancelled_again() {
         new.claim_for = Some(dead.clone());
         let id = new.id.clone();
         let watched = super::probe::watch(&id, Plan::default());
-        assert!(matches!(world.engine.store.create(new).await.unwrap(), Created::New(Some(_))));
+        let claimed = world.claimed(new).await;
         let waiting = world.engine.wait_for(&id);
         let function = world.engine.registry.newest("child_that_sleeps").unwrap();
         let (digest, arguments) = world.engine.call_arguments(function, &no_arguments()).unwrap();
         let key = crate::store::Key { name: function.name.into(), digest, ordinal: 0 };
         let child = world.engine.child_id(&id, &key);
-        let mut new = world.engine.new_execution(child, function, arguments, digest, None);
+        let mut new = world.engine.new_execution(child, 0, function, arguments, digest, None);
         (new.parent, new.claim_for) = (Some(id.clone()), None);
         world.engine.store.create(new).await.unwrap();
-        world.write(&id, Epoch(1), &ended.record()[..1]);
+        world.write(&claimed, &ended.record()[..1]);
         world.engine.store.leave(&dead).await.unwrap();
         world.end(id, ended.seed, &watched, waiting, Post::NONE, &mut dice()).await
     });

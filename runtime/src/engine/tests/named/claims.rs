@@ -76,6 +76,7 @@ fn an_execution_that_is_claimed_again_here_ends_what_the_claim_before_began() {
         let claimed = Claimed {
             id: id.clone(),
             epoch: first.epoch,
+            slot: first.slot,
             function: called.function.name.into(),
             version: called.function.version,
             arguments: called.arguments.clone(),

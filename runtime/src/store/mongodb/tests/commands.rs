@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::conformance::case::{Case, Ledger, call, id, key, outcome, request, step, succeeded};
-use crate::store::{Attempt, Stamp, Value, Write};
+use crate::store::{Attempt, Slot, Stamp, Value, Write};
 
 /// A store whose commands are heard, but for those that come and go by themselves.
 async fn heard() -> (Case, Arc<MongoStore>, Heard) {
@@ -44,7 +44,7 @@ async fn rows_that_wait_together_share_commands() {
         let row = outcome("step", ticket as u32, Value::Ok(vec![1]));
         let write = Write::Row { row, from: None };
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        store.submit(Submission { execution, epoch, write, owner, ticket });
+        store.submit(Submission { execution, epoch, slot: Slot::default(), write, owner, ticket });
     }
     assert!(ledger.told(1000).await.iter().all(|(_, result)| result.is_ok()));
     let commands = heard.take();

@@ -7,7 +7,7 @@ use crate::ErrorKind;
 use crate::data::models::{IndexModel, IndexOptions, ReturnDocument, UpdateModifications};
 use crate::data::operation::{Change, Query, Target, Verb, Write as DataWrite};
 use crate::store::conformance::case::{Case, Ledger, all, call, insert, key, update};
-use crate::store::{Kind, Outcome, RowKind, TransactionBody, TransactionFault, Value, Verdict, Write};
+use crate::store::{Kind, Outcome, RowKind, Slot, TransactionBody, TransactionFault, Value, Verdict, Write};
 
 fn operation(verb: Verb) -> Operation {
     Operation { collection: "orders".into(), verb, comment: Some("a test".into()), bypass_validation: false }
@@ -244,7 +244,7 @@ async fn transactions_that_conflict_are_all_kept() {
         let ledger = Arc::new(Ledger::default());
         let write = body(vec![update("orders", doc! { "_id": 1 }, doc! { "$inc": { "n": 1_i64 } })], true);
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        store.submit(Submission { execution, epoch, write, owner, ticket: 0 });
+        store.submit(Submission { execution, epoch, slot: Slot::default(), write, owner, ticket: 0 });
         owners.push(ledger);
     }
     for owner in owners {

@@ -6,7 +6,7 @@ use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
 use crate::store::conformance::case::{Case, Ledger, call, id, insert, outcome, signal, step, succeeded, update};
-use crate::store::{Refused, RowKind, Stamp, TransactionBody, Value, Verdict, Write};
+use crate::store::{Refused, RowKind, Slot, Stamp, TransactionBody, Value, Verdict, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -27,7 +27,14 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     let ledger = Arc::new(Ledger::default());
     for ticket in 0..5 {
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        store.submit(Submission { execution, epoch, write: step("more", ticket as u8), owner, ticket });
+        store.submit(Submission {
+            execution,
+            epoch,
+            slot: Slot::default(),
+            write: step("more", ticket as u8),
+            owner,
+            ticket,
+        });
     }
     for (ticket, result) in ledger.told(5).await {
         assert_eq!(result.map(|done| done.seq), Ok(Some(ticket + 1)));
@@ -43,7 +50,14 @@ async fn what_a_zombie_sends_again_is_fenced() {
     let claimed = case.owned("a").await.unwrap();
     proxy.set_down(true);
     let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, Arc::new(Ledger::default()));
-    store.submit(Submission { execution, epoch, write: step("late", 1), owner: owner.clone(), ticket: 0 });
+    store.submit(Submission {
+        execution,
+        epoch,
+        slot: Slot::default(),
+        write: step("late", 1),
+        owner: owner.clone(),
+        ticket: 0,
+    });
     // Another worker takes it over meanwhile.
     let mut options = hasty(store.shared.own.name());
     options.lease = Duration::from_secs(60);
@@ -68,7 +82,14 @@ async fn a_server_that_is_away_fails_no_owner() {
     let ledger = Arc::new(Ledger::default());
     for ticket in 0..3 {
         let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
-        store.submit(Submission { execution, epoch, write: step("one", ticket as u8), owner, ticket });
+        store.submit(Submission {
+            execution,
+            epoch,
+            slot: Slot::default(),
+            write: step("one", ticket as u8),
+            owner,
+            ticket,
+        });
     }
     let begun = Instant::now();
     let refused = store.post(id("a"), signal("m", "rating")).await;

@@ -29,7 +29,7 @@ async fn eight_workers_race_for_executions_with_short_leases() {
             let (mut claims, mut rows) = (Vec::new(), Vec::new());
             for _ in 0..15 {
                 for claimed in store.claim(request(&worker, 7)).await.unwrap_or_default() {
-                    let written = write(&store, &claimed.id, claimed.epoch, step("one", 1)).await;
+                    let written = write(&store, &claimed, step("one", 1)).await;
                     assert!(matches!(written, Ok(_) | Err(Refused::Fenced)), "{written:?}");
                     rows.extend(written.is_ok().then(|| claimed.id.clone()));
                     claims.push((claimed.id, claimed.epoch));

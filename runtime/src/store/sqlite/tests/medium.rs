@@ -7,9 +7,9 @@ use bson::doc;
 
 use super::*;
 use crate::store::conformance::case::{
-    Case, Ledger, all, call, eventually, find, id, insert, outcome, step, succeeded,
+    Case, Ledger, all, call, eventually, find, id, insert, outcome, step, submission, succeeded,
 };
-use crate::store::{Submission, TransactionBody, Value, Verdict, Write};
+use crate::store::{Epoch, TransactionBody, Value, Verdict, Write};
 
 const LIMIT: Duration = Duration::from_millis(1500);
 
@@ -34,8 +34,7 @@ impl Shop {
     }
 
     fn submit(&self, claimed: &Claimed, write: Write, owner: &Arc<Ledger>, ticket: u64) {
-        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, owner.clone());
-        self.store.submit(Submission { execution, epoch, write, owner, ticket });
+        self.store.submit(submission(claimed, write, owner.clone(), ticket));
     }
 }
 
@@ -139,11 +138,11 @@ async fn a_request_that_nobody_waits_for_is_not_run() {
 async fn claims_that_nobody_takes_are_released() {
     let shop = Shop::open().await;
     let claimed = shop.case.owned("a").await.unwrap();
-    drop(shop.store.handover()((), vec![(claimed.id.clone(), claimed.epoch)]));
+    drop(shop.store.handover()((), vec![ClaimKey::of(&claimed)]));
     let again = shop.case.claim().await.unwrap();
     assert_eq!((again.epoch, again.crashes), (Epoch(2), 0));
     // One that was taken stays.
-    shop.store.handover()((), vec![(again.id.clone(), again.epoch)]).take().unwrap();
+    shop.store.handover()((), vec![ClaimKey::of(&again)]).take().unwrap();
     shop.case.must(&again, step("one", 1)).await.unwrap();
     shop.case.claims_nothing().await.unwrap();
 }
@@ -276,7 +275,6 @@ impl crate::store::Owner for Clumsy {
 async fn an_owner_that_panics_harms_nobody_else() {
     let shop = Shop::open().await;
     let claimed = shop.case.owned("a").await.unwrap();
-    let (execution, epoch) = (claimed.id.clone(), claimed.epoch);
-    shop.store.submit(Submission { execution, epoch, write: step("one", 1), owner: Arc::new(Clumsy), ticket: 0 });
+    shop.store.submit(submission(&claimed, step("one", 1), Arc::new(Clumsy), 0));
     assert_eq!(shop.case.must(&claimed, step("two", 2)).await.unwrap().seq, Some(1));
 }

@@ -5,9 +5,9 @@ use std::time::{Instant, SystemTime};
 
 use super::*;
 use crate::store::conformance::case::{
-    Case, Ledger, call, claim_one, eventually, outcome, request, sound, step, succeeded, write,
+    Case, Ledger, call, claim_one, eventually, outcome, request, sound, step, submission, succeeded, write,
 };
-use crate::store::{Status, Submission, Value, Write};
+use crate::store::{Epoch, Status, Value, Write};
 
 async fn two() -> (Arc<Files>, Case, Case) {
     let files = Arc::new(Files::new());
@@ -24,9 +24,9 @@ async fn work(store: Arc<dyn Store>, worker: WorkerId, total: usize) -> usize {
         for claimed in &claimed {
             for number in claimed.record.len()..3 {
                 let row = outcome("step", number as u32, Value::Ok(vec![number as u8]));
-                write(&store, &claimed.id, claimed.epoch, Write::Row { row, from: None }).await.unwrap();
+                write(&store, claimed, Write::Row { row, from: None }).await.unwrap();
             }
-            write(&store, &claimed.id, claimed.epoch, Write::End(succeeded(1))).await.unwrap();
+            write(&store, claimed, Write::End(succeeded(1))).await.unwrap();
             done += 1;
         }
         let ended = crate::store::Filter { status: Some("succeeded".into()), limit: total + 1, ..Default::default() };
@@ -82,9 +82,8 @@ async fn a_busy_handle_does_not_starve_a_lone_one() {
     let ledger = Arc::new(Ledger::default());
     let total = 20_000;
     for ticket in 0..total {
-        let (execution, epoch, owner) = (claimed.id.clone(), claimed.epoch, ledger.clone());
         let row = outcome("step", ticket as u32, Value::Ok(vec![0; 200]));
-        case.store.submit(Submission { execution, epoch, write: Write::Row { row, from: None }, owner, ticket });
+        case.store.submit(submission(&claimed, Write::Row { row, from: None }, ledger.clone(), ticket));
     }
     let mut slowest = Duration::ZERO;
     let mut beside = 0;
