@@ -21,7 +21,7 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
     }
     #[allow(clippy::type_complexity)]
     fn __durable_read(
-        __input: &mut my::outlast::__private::Input,
+        __input: &mut my::outlast::__private::Input<'_>,
     ) -> my::outlast::__private::Result<(String,)> {
         my::outlast::__private::Ok((__input.take("card", &__ARGUMENT_0)?,))
     }

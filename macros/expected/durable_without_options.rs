@@ -35,7 +35,7 @@ pub fn checkout(
     }
     #[allow(clippy::type_complexity)]
     fn __durable_read(
-        __input: &mut ::outlast::__private::Input,
+        __input: &mut ::outlast::__private::Input<'_>,
     ) -> ::outlast::__private::Result<(Order, Vec<u8>)> {
         ::outlast::__private::Ok((
             __input.take("order", &__ARGUMENT_0)?,

@@ -72,8 +72,10 @@ impl<'c> Desk<'c> {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
-        let incarnation: Option<String> = self.statements.incarnation.query_row([], |row| row.get(0)).optional()?;
-        let restored = incarnation.as_deref() != Some(&self.incarnation);
+        let known = &self.incarnation;
+        let incarnation = &mut self.statements.incarnation;
+        let same = incarnation.query_row([], |row| Ok(row.get_ref(0)?.as_str()? == known)).optional()?;
+        let restored = same != Some(true);
         let mut lost = Vec::new();
         for worker in self.claims.workers().iter().filter(|worker| worker.standing) {
             if restored || !self.statements.stands.exists([worker.number])? {

@@ -171,12 +171,7 @@ impl Desk<'_> {
     }
 
     fn take(&mut self, id: ExecutionId, worker: i64) -> Result<Claimed, Failure> {
-        let mut take = self.connection.prepare_cached(
-            "UPDATE executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, max(created, ?2)), \
-             wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, \
-             reason, crashes",
-        )?;
-        let mut claimed = take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
+        let mut claimed = self.statements.take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
             Ok(Claimed {
                 id: id.clone(),
                 epoch: Epoch(row.get::<_, i64>(0)? as u64),
@@ -194,7 +189,6 @@ impl Desk<'_> {
                 inbox: Vec::new(),
             })
         })?;
-        drop(take);
         // Nothing can have been recorded before the first claim.
         let first = claimed.epoch == Epoch(1);
         let (next, last) = if first { (0, None) } else { records::last_row(&self.connection, &id)? };

@@ -14,6 +14,7 @@ pub(super) struct Statements<'c> {
     /// The same.
     pub(super) stands: Statement<'c>,
     pub(super) create: Statement<'c>,
+    pub(super) take: Statement<'c>,
     pub(super) outcome: Statement<'c>,
     pub(super) end: Statement<'c>,
 }
@@ -27,6 +28,7 @@ impl<'c> Statements<'c> {
             incarnation: prepare("SELECT value FROM meta WHERE key = 'incarnation'")?,
             stands: prepare("SELECT 1 FROM workers WHERE n = ? AND state = 0")?,
             create: prepare(CREATE)?,
+            take: prepare(TAKE)?,
             outcome: prepare(OUTCOME)?,
             end: prepare(END)?,
         })
@@ -40,6 +42,9 @@ const CREATE: &str = "INSERT OR FAIL INTO executions (id, function, version, arg
      wake_at, created, started, deadline, parent, seed) \
      SELECT ?1, ?2, ?3, ?4, ?5, 0, ?6, ?6 IS NOT NULL, ?7, ?8, ?9, ?10, ?11, ?12 \
      WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1) ON CONFLICT DO NOTHING";
+
+const TAKE: &str = "UPDATE executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, max(created, ?2)), \
+     wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, reason, crashes";
 
 const OUTCOME: &str = "INSERT INTO rows (execution, seq, stamp, type, kind, name, digest, ordinal, name_ordinal, \
      arguments, outcome, value, attempts, build, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
