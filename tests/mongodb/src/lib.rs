@@ -1,0 +1,1 @@
+//! Nothing by itself: the tests beside it run outlast on MongoDB, as its users would.
