@@ -109,7 +109,9 @@ async fn the_key_of_the_digests_is_wrapped_and_a_store_that_had_a_key_wants_it()
     start(&file, FIRST).await.unwrap().shutdown().await;
     let kept = || {
         let store = rusqlite::Connection::open(&file).unwrap();
-        store.query_row("SELECT value FROM meta WHERE key = 'digest_key'", [], |row| row.get::<_, Vec<u8>>(0)).unwrap()
+        store
+            .query_row("SELECT value FROM outlast_meta WHERE key = 'digest_key'", [], |row| row.get::<_, Vec<u8>>(0))
+            .unwrap()
     };
     let first = kept();
     assert!(first.len() > 16, "sealed");

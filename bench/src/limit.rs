@@ -52,16 +52,16 @@ impl Written {
         Ok(Self {
             schema,
             creations: read(
-                "SELECT id, function, version, arguments, digest, 0 AS status, 1 AS owner, epoch, created, started, seed \
-                 FROM executions ORDER BY id",
+                "SELECT id, function, version, arguments, digest, 0 AS status, 1 AS owner, epoch, created, started, \
+                 seed FROM outlast_executions ORDER BY id",
             )?,
-            ends: read("SELECT status, ended_at, outcome, value, id FROM executions ORDER BY id")?,
+            ends: read("SELECT status, ended_at, outcome, value, id FROM outlast_executions ORDER BY id")?,
             rows: read(
                 "SELECT execution, seq, stamp, type, kind, name, digest, ordinal, name_ordinal, arguments, outcome, \
-                 value, attempts, build, message FROM rows ORDER BY seq, execution",
+                 value, attempts, build, message FROM outlast_rows ORDER BY seq, execution",
             )?,
-            documents: read("SELECT collection, key, body FROM documents ORDER BY key")?,
-            changes: read("SELECT stamp, collection, operation, key, before, after FROM changes ORDER BY n")?,
+            documents: read("SELECT collection, key, body FROM outlast_documents ORDER BY key")?,
+            changes: read("SELECT stamp, collection, operation, key, before, after FROM outlast_changes ORDER BY n")?,
         })
     }
 
@@ -78,13 +78,13 @@ impl Written {
         let size = self.commands().div_ceil(groups.max(1) as usize);
         let begun = Instant::now();
         let mut group = Group::new(&connection, size)?;
-        let mut insert = connection.prepare(&self.creations.insert("executions"))?;
+        let mut insert = connection.prepare(&self.creations.insert("outlast_executions"))?;
         for row in &self.creations.rows {
             group.one(&mut insert, row)?;
         }
-        let mut insert = connection.prepare(&self.rows.insert("rows"))?;
-        let mut document = connection.prepare(&self.documents.insert("documents"))?;
-        let mut change = connection.prepare(&self.changes.insert("changes"))?;
+        let mut insert = connection.prepare(&self.rows.insert("outlast_rows"))?;
+        let mut document = connection.prepare(&self.documents.insert("outlast_documents"))?;
+        let mut change = connection.prepare(&self.changes.insert("outlast_changes"))?;
         let mut savepoint = connection.prepare("SAVEPOINT body")?;
         let mut release = connection.prepare("RELEASE body")?;
         let each = self.documents.rows.len() / self.rows.rows.len().max(1);
@@ -104,8 +104,8 @@ impl Written {
             group.written()?;
         }
         let mut end = connection.prepare(
-            "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
-             reason = NULL WHERE id = ?",
+            "UPDATE outlast_executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value \
+             = ?, reason = NULL WHERE id = ?",
         )?;
         for row in &self.ends.rows {
             group.one(&mut end, row)?;
@@ -190,7 +190,7 @@ impl Bare {
         let folder = tempfile::tempdir_in(folder)?;
         let connection = Connection::open(folder.path().join("bare.db"))?;
         prepare(&connection, &written.schema)?;
-        let insert = written.rows.insert("rows");
+        let insert = written.rows.insert("outlast_rows");
         let row = written.rows.rows.into_iter().next().unwrap_or_default();
         Ok(Self { connection, row, insert, _folder: folder })
     }

@@ -29,11 +29,12 @@ impl Store {
     pub(crate) fn prove(&self, executions: u64, rows: u64) -> Result<()> {
         let connection = Connection::open_with_flags(self.file(), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let one = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
-        let ended = one("SELECT count(*) FROM executions WHERE status = 1")?;
-        let unended = one("SELECT count(*) FROM executions WHERE status <> 1")?;
-        let found = one("SELECT count(*) FROM rows")?;
+        let ended = one("SELECT count(*) FROM outlast_executions WHERE status = 1")?;
+        let unended = one("SELECT count(*) FROM outlast_executions WHERE status <> 1")?;
+        let found = one("SELECT count(*) FROM outlast_rows")?;
         let gaps = one(
-            "SELECT count(*) FROM (SELECT max(seq) + 1 AS n, count(*) AS c FROM rows GROUP BY execution) WHERE n <> c",
+            "SELECT count(*) FROM (SELECT max(seq) + 1 AS n, count(*) AS c FROM outlast_rows GROUP BY execution) \
+             WHERE n <> c",
         )?;
         let whole: String = connection.query_row("PRAGMA quick_check", [], |row| row.get(0))?;
         if (ended, unended, found, gaps, whole.as_str()) == (executions, 0, rows, 0, "ok") {

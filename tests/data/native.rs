@@ -71,10 +71,12 @@ async fn what_would_break_the_store_is_refused() {
             "RELEASE outlast_body",
             "ATTACH ':memory:' AS other",
             "PRAGMA synchronous = OFF",
-            "DELETE FROM executions",
-            "UPDATE documents SET body = x''",
-            "DROP TABLE \"rows\"",
-            "CREATE TRIGGER t AFTER INSERT ON documents BEGIN SELECT 1; END",
+            "DELETE FROM outlast_executions",
+            "UPDATE outlast_documents SET body = x''",
+            "DROP TABLE \"outlast_rows\"",
+            "CREATE TABLE Outlast_mine (a)",
+            "CREATE TABLE a (b); CREATE INDEX outlast_index ON a (b)",
+            "CREATE TRIGGER t AFTER INSERT ON outlast_documents BEGIN SELECT 1; END",
         ] {
             assert_eq!(tries_it(sql.into()).await.unwrap(), "Unsupported", "{sql}");
         }
@@ -82,6 +84,12 @@ async fn what_would_break_the_store_is_refused() {
             tries_it("CREATE TABLE mine (a); INSERT INTO mine SELECT 1; DROP TABLE mine".into()).await.unwrap(),
             "done"
         );
+        for name in ["meta", "workers", "executions", "rows", "inbox", "documents", "indexes", "changes"] {
+            let sql = format!(
+                "CREATE TABLE {name} (a); INSERT INTO {name} VALUES (1); UPDATE {name} SET a = 2; DROP TABLE {name}"
+            );
+            assert_eq!(tries_it(sql).await.unwrap(), "done", "{name}: the store's own have another name");
+        }
         assert_eq!(tries_it("SELECT count(*) FROM nowhere".into()).await.unwrap(), "Failed", "the error is SQLite's");
     })
     .await;

@@ -326,7 +326,7 @@ async fn a_caller_never_waits_for_a_store_that_is_damaged() {
     first.shutdown().await;
     let file = rusqlite::Connection::open(&path).unwrap();
     // One that is read first, one that is only written.
-    for (name, id) in [("inbox_message", "three"), ("rows", "five")] {
+    for (name, id) in [("outlast_inbox_message", "three"), ("outlast_rows", "five")] {
         let mut page = file.prepare("SELECT rootpage FROM sqlite_master WHERE name = ?").unwrap();
         let page: i64 = page.query_row([name], |row| row.get(0)).unwrap();
         let damaged = directory.path().join(format!("{name}.db"));

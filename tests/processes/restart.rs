@@ -27,7 +27,7 @@ fn worker(directory: &Directory) -> Program {
 /// How often executions have lost a worker to a crash.
 fn crashes(directory: &Directory) -> i64 {
     let file = Connection::open(directory.path().join("store.db")).unwrap();
-    file.query_row("SELECT sum(crashes) FROM executions", [], |row| row.get(0)).unwrap()
+    file.query_row("SELECT sum(crashes) FROM outlast_executions", [], |row| row.get(0)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -134,7 +134,7 @@ impl Directory {
     pub(crate) async fn registered(&self, workers: i64) {
         let file = Connection::open(self.path().join("store.db")).unwrap();
         file.busy_timeout(LIMIT).unwrap();
-        let count = || file.query_row("SELECT count(*) FROM workers", [], |row| row.get::<_, i64>(0)).unwrap();
+        let count = || file.query_row("SELECT count(*) FROM outlast_workers", [], |row| row.get::<_, i64>(0)).unwrap();
         until("the workers are there", || count() == workers).await;
     }
 

@@ -121,10 +121,11 @@ fn counted(store: &Path) -> (i64, i64) {
     file.busy_timeout(Duration::from_secs(10)).unwrap();
     let check: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok");
-    let count =
-        |rows: &str| -> i64 { file.query_row(&format!("SELECT count(*) FROM {rows}"), [], |row| row.get(0)).unwrap() };
+    let count = |rows: &str| -> i64 {
+        file.query_row(&format!("SELECT count(*) FROM outlast_{rows}"), [], |row| row.get(0)).unwrap()
+    };
     let left_over = ["inbox", "attempts", "watchers"].map(count).iter().sum();
-    (count("changes WHERE collection = (SELECT n FROM collections WHERE name = 'accounts')"), left_over)
+    (count("changes WHERE collection = (SELECT n FROM outlast_collections WHERE name = 'accounts')"), left_over)
 }
 
 async fn bookings(running: &Running) -> Vec<i64> {

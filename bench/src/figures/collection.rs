@@ -146,11 +146,12 @@ impl Bare {
         let begun = Instant::now();
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut documents_in =
-            self.connection.prepare_cached("INSERT INTO documents (collection, key, body) VALUES (1, ?, ?)")?;
+            self.connection.prepare_cached("INSERT INTO outlast_documents (collection, key, body) VALUES (1, ?, ?)")?;
         let mut entries =
-            self.connection.prepare_cached("INSERT INTO entries (idx, entry, document) VALUES (1, ?, ?)")?;
+            self.connection.prepare_cached("INSERT INTO outlast_entries (idx, entry, document) VALUES (1, ?, ?)")?;
         let mut changes = self.connection.prepare_cached(
-            "INSERT INTO changes (stamp, collection, operation, key, before, after) VALUES (?, 1, 1, ?, NULL, ?)",
+            "INSERT INTO outlast_changes (stamp, collection, operation, key, before, after) VALUES (?, 1, 1, ?, NULL, \
+             ?)",
         )?;
         for (place, document) in documents.iter().enumerate() {
             let number = batch * BATCH + place as i64;
@@ -167,7 +168,7 @@ impl Bare {
         let key = |number: i64| [&[10_u8][..], &(number as f64).to_bits().to_be_bytes(), &[0x80, 0, 0]].concat();
         let begun = Instant::now();
         let mut find = self.connection.prepare_cached(
-            "SELECT d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+            "SELECT d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
              WHERE e.idx = 1 AND e.entry >= ? AND e.entry < ? ORDER BY e.entry, e.document",
         )?;
         let found = find.query_map(params![key(from), key(from + RANGE)], |row| row.get::<_, Vec<u8>>(0))?;
@@ -180,7 +181,8 @@ impl Bare {
     fn read(&self, number: i64) -> Result<Duration> {
         let key = [&[10_u8][..], &(number as f64).to_bits().to_be_bytes(), &[0x80, 0, 0]].concat();
         let begun = Instant::now();
-        let mut find = self.connection.prepare_cached("SELECT body FROM documents WHERE collection = 1 AND key = ?")?;
+        let mut find =
+            self.connection.prepare_cached("SELECT body FROM outlast_documents WHERE collection = 1 AND key = ?")?;
         let body: Vec<u8> = find.query_row([key], |row| row.get(0))?;
         let took = begun.elapsed();
         wanted(!body.is_empty(), "a row of the bare database")?;
@@ -188,6 +190,6 @@ impl Bare {
     }
 
     fn count(&self) -> Result<i64> {
-        Ok(self.connection.query_row("SELECT count(*) FROM documents", [], |row| row.get(0))?)
+        Ok(self.connection.query_row("SELECT count(*) FROM outlast_documents", [], |row| row.get(0))?)
     }
 }

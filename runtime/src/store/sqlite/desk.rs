@@ -115,8 +115,8 @@ impl<'c> Desk<'c> {
                 self.name_point(|desk| desk.point_of("park", execution));
                 self.connection
                     .prepare_cached(
-                        "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, reason = ?, until_build = ? \
-                         WHERE id = ?",
+                        "UPDATE outlast_executions SET status = ?, owner = NULL, wake_at = NULL, reason = ?, \
+                         until_build = ? WHERE id = ?",
                     )?
                     .execute(params![PARKED, *reason, until_build.map(|build| build as i64), &*execution.0])?;
                 self.claims.end(claim.slot);
@@ -142,7 +142,7 @@ impl<'c> Desk<'c> {
     fn point_of(&self, what: &str, execution: &ExecutionId) -> String {
         let found: rusqlite::Result<String> = self
             .connection
-            .prepare_cached("SELECT function FROM executions WHERE id = ?")
+            .prepare_cached("SELECT function FROM outlast_executions WHERE id = ?")
             .and_then(|mut find| find.query_row([&*execution.0], |row| row.get(0)));
         format!("{what} {}", found.unwrap_or_default())
     }
@@ -193,7 +193,7 @@ impl<'c> Desk<'c> {
         }
         if claim.crashed {
             self.connection
-                .prepare_cached("UPDATE executions SET crashes = 0 WHERE id = ?")?
+                .prepare_cached("UPDATE outlast_executions SET crashes = 0 WHERE id = ?")?
                 .execute([&*execution.0])?;
         }
         if let (true, RowKind::Outcome(outcome)) = (claim.attempts, row) {
@@ -231,7 +231,9 @@ impl<'c> Desk<'c> {
             self.announce(watcher, execution, finished)?;
         }
         if !watchers.is_empty() {
-            self.connection.prepare_cached("DELETE FROM watchers WHERE watched = ?")?.execute([&*execution.0])?;
+            self.connection
+                .prepare_cached("DELETE FROM outlast_watchers WHERE watched = ?")?
+                .execute([&*execution.0])?;
         }
         Ok(Ok(Committed { seq: None, stamp }))
     }
@@ -245,14 +247,14 @@ impl<'c> Desk<'c> {
     /// From now on the execution's end has something to clean up: messages, or watchers to be told.
     fn note_mail(&self, id: &ExecutionId) -> Result<(), Failure> {
         self.connection
-            .prepare_cached("UPDATE executions SET mail = 1 WHERE id = ? AND mail = 0")?
+            .prepare_cached("UPDATE outlast_executions SET mail = 1 WHERE id = ? AND mail = 0")?
             .execute([&*id.0])?;
         Ok(())
     }
 
     fn watchers(&self, watched: &ExecutionId) -> Result<Vec<Watcher>, Failure> {
         let mut statement =
-            self.connection.prepare_cached("SELECT execution, message FROM watchers WHERE watched = ?")?;
+            self.connection.prepare_cached("SELECT execution, message FROM outlast_watchers WHERE watched = ?")?;
         let found = statement.query_map([&*watched.0], |row| {
             Ok(Watcher { execution: ExecutionId(row.get(0)?), message: row.get(1)? })
         })?;
@@ -261,7 +263,7 @@ impl<'c> Desk<'c> {
 
     /// Adds someone who wants to hear of an end.
     pub(super) fn watch(&self, of: &ExecutionId, watcher: &Watcher) -> Result<(), Failure> {
-        self.connection.prepare_cached("INSERT OR IGNORE INTO watchers VALUES (?, ?, ?)")?.execute(params![
+        self.connection.prepare_cached("INSERT OR IGNORE INTO outlast_watchers VALUES (?, ?, ?)")?.execute(params![
             &*of.0,
             &*watcher.execution.0,
             &*watcher.message
@@ -282,8 +284,9 @@ impl<'c> Desk<'c> {
 
     /// Puts a message into an inbox, and makes its execution due if nobody owns it.
     pub(super) fn post(&mut self, to: &ExecutionId, message: &Message) -> Result<Posted, Failure> {
-        let mut find =
-            self.connection.prepare_cached("SELECT status, owner, started IS NOT NULL FROM executions WHERE id = ?")?;
+        let mut find = self
+            .connection
+            .prepare_cached("SELECT status, owner, started IS NOT NULL FROM outlast_executions WHERE id = ?")?;
         let found: Option<(u8, Option<i64>, bool)> =
             find.query_row([&*to.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
         let Some((status, owner, started)) = found else { return Ok(Posted::Nowhere) };
@@ -303,7 +306,7 @@ impl<'c> Desk<'c> {
     fn make_due(&self, id: &ExecutionId) -> Result<(), Failure> {
         self.connection
             .prepare_cached(
-                "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1) \
+                "UPDATE outlast_executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1) \
                  WHERE id = ?2 AND owner IS NULL",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
@@ -323,8 +326,8 @@ impl<'c> Desk<'c> {
     fn release(&mut self, execution: &ExecutionId, claim: Claim, wake: Option<Stamp>) -> Result<(), Failure> {
         self.connection
             .prepare_cached(
-                "UPDATE executions SET owner = NULL, wake_at = CASE \
-                 WHEN EXISTS (SELECT 1 FROM inbox WHERE execution = ?1) THEN ?2 ELSE ?3 END WHERE id = ?1",
+                "UPDATE outlast_executions SET owner = NULL, wake_at = CASE \
+                 WHEN EXISTS (SELECT 1 FROM outlast_inbox WHERE execution = ?1) THEN ?2 ELSE ?3 END WHERE id = ?1",
             )?
             .execute(params![&*execution.0, self.stamp.0, wake.map(|wake| wake.0)])?;
         self.claims.end(claim.slot);

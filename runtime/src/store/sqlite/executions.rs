@@ -35,14 +35,14 @@ impl Desk<'_> {
     /// Registers a worker whose lock file is held, and wakes what was parked for another build.
     pub(super) fn register(&mut self, id: &WorkerId, build: u64) -> Result<(), Fault> {
         self.connection
-            .prepare_cached("INSERT INTO workers (name, build, registered, state) VALUES (?, ?, ?, 0)")?
+            .prepare_cached("INSERT INTO outlast_workers (name, build, registered, state) VALUES (?, ?, ?, 0)")?
             .execute(params![&*id.0, build as i64, self.stamp.0])?;
         let number = self.connection.last_insert_rowid();
         self.claims.register(Registered { number, id: id.clone(), standing: true });
         let woken = self
             .connection
             .prepare_cached(
-                "UPDATE executions SET status = 0, wake_at = ?1, reason = NULL, until_build = NULL \
+                "UPDATE outlast_executions SET status = 0, wake_at = ?1, reason = NULL, until_build = NULL \
                  WHERE status = 4 AND until_build IS NOT NULL AND until_build <> ?2",
             )?
             .execute(params![self.stamp.0, build as i64])?;
@@ -116,7 +116,7 @@ impl Desk<'_> {
 
     fn existing(&mut self, new: &NewExecution) -> Result<Created, Fault> {
         let Some((digest, function, finished)) = standing_under(&self.connection, &new.id)? else {
-            let mut tombstone = self.connection.prepare_cached("SELECT digest FROM tombstones WHERE id = ?")?;
+            let mut tombstone = self.connection.prepare_cached("SELECT digest FROM outlast_tombstones WHERE id = ?")?;
             let digest: Vec<u8> = tombstone.query_row([&*new.id.0], |row| row.get(0))?;
             return Ok(Created::Expired(digest == new.digest.0));
         };
@@ -147,7 +147,8 @@ impl Desk<'_> {
         let mut due = Vec::new();
         for (function, version) in request.functions.iter() {
             let mut find = self.connection.prepare_cached(
-                "SELECT wake_at, id FROM executions INDEXED BY executions_open WHERE status = 0 AND owner IS NULL \
+                "SELECT wake_at, id FROM outlast_executions INDEXED BY outlast_executions_open WHERE status = 0 AND \
+                 owner IS NULL \
                  AND function = ? AND version = ? AND wake_at <= ? ORDER BY wake_at LIMIT ?",
             )?;
             let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
@@ -231,7 +232,7 @@ impl Desk<'_> {
         let changed = self
             .connection
             .prepare_cached(
-                "UPDATE executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
+                "UPDATE outlast_executions SET status = 0, wake_at = min(coalesce(wake_at, ?1), ?1), reason = NULL, \
                  until_build = NULL, crashes = 0 WHERE id = ?2 AND owner IS NULL AND status IN (0, 4)",
             )?
             .execute(params![self.stamp.0, &*id.0])?;
@@ -253,26 +254,29 @@ impl Desk<'_> {
     }
 
     fn take_off(&mut self, worker: &WorkerId, state: u8) -> Result<(usize, bool), Fault> {
-        let mut find = self.connection.prepare_cached("SELECT n, state FROM workers WHERE name = ?")?;
+        let mut find = self.connection.prepare_cached("SELECT n, state FROM outlast_workers WHERE name = ?")?;
         let found: Option<(i64, u8)> = find.query_row([&*worker.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         drop(find);
         let Some((number, before)) = found else { return Ok((0, true)) };
         // From here on it is fenced, whatever is left to be taken back. One that was leaving hasn't crashed.
         let state = if before == 0 { state } else { before };
-        self.connection.prepare_cached("UPDATE workers SET state = ? WHERE n = ?")?.execute(params![state, number])?;
+        self.connection
+            .prepare_cached("UPDATE outlast_workers SET state = ? WHERE n = ?")?
+            .execute(params![state, number])?;
         self.claims.retire(number);
         let taken = self
             .connection
             .prepare_cached(
-                "UPDATE executions SET owner = NULL, wake_at = ?1, crashes = crashes + ?2 WHERE id IN \
-                 (SELECT id FROM executions INDEXED BY executions_open WHERE status = 0 AND owner = ?3 LIMIT ?4)",
+                "UPDATE outlast_executions SET owner = NULL, wake_at = ?1, crashes = crashes + ?2 WHERE id IN \
+                 (SELECT id FROM outlast_executions INDEXED BY outlast_executions_open WHERE status = 0 AND owner = \
+                 ?3 LIMIT ?4)",
             )?
             .execute(params![self.stamp.0, state == RETIRED, number, TAKEN_AT_ONCE as i64])?;
         self.news |= taken > 0;
         if taken == TAKEN_AT_ONCE {
             return Ok((taken, false));
         }
-        self.connection.prepare_cached("DELETE FROM workers WHERE n = ?")?.execute([number])?;
+        self.connection.prepare_cached("DELETE FROM outlast_workers WHERE n = ?")?.execute([number])?;
         Ok((taken, true))
     }
 }
@@ -281,8 +285,8 @@ type Standing = (Vec<u8>, Arc<str>, Option<Finished>);
 
 /// Digest, function and end of an execution.
 fn standing_under(connection: &Connection, id: &ExecutionId) -> Result<Option<Standing>, Failure> {
-    let mut find =
-        connection.prepare_cached("SELECT digest, function, status, outcome, value FROM executions WHERE id = ?")?;
+    let mut find = connection
+        .prepare_cached("SELECT digest, function, status, outcome, value FROM outlast_executions WHERE id = ?")?;
     let mut found = find.query([&*id.0])?;
     let Some(row) = found.next()? else { return Ok(None) };
     let finished = match row.get(2)? {
@@ -294,7 +298,7 @@ fn standing_under(connection: &Connection, id: &ExecutionId) -> Result<Option<St
 
 /// The error about an id under which nothing stands.
 pub(super) fn unknown_execution(connection: &Connection, id: &ExecutionId) -> Result<Error, Failure> {
-    let mut tombstone = connection.prepare_cached("SELECT 1 FROM tombstones WHERE id = ?")?;
+    let mut tombstone = connection.prepare_cached("SELECT 1 FROM outlast_tombstones WHERE id = ?")?;
     let error = if tombstone.exists([&*id.0])? {
         Error::of(ErrorKind::Expired, format!("execution {id} ended so long ago that its result is no longer kept"))
     } else {

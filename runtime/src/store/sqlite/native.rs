@@ -2,7 +2,8 @@
 //! application's own in the same file.
 //!
 //! What it writes commits with the transaction's record, or not at all. What would break that is refused when the
-//! statement is compiled: ending the transaction, other files, pragmas, and writes to the store's own tables.
+//! statement is compiled: ending the transaction, other files, pragmas, and writes to the store's own tables, whose names
+//! all begin with `outlast_`.
 
 use std::cell::Cell;
 
@@ -13,22 +14,8 @@ use super::bodies;
 use super::failure::Failure;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The store's own tables.
-const OWN: &[&str] = &[
-    "meta",
-    "workers",
-    "executions",
-    "rows",
-    "attempts",
-    "inbox",
-    "watchers",
-    "tombstones",
-    "collections",
-    "documents",
-    "indexes",
-    "entries",
-    "changes",
-];
+/// How the names of the store's own tables and indexes begin: any other name is the application's.
+const OWN: &str = "outlast_";
 
 thread_local! {
     /// The connection of this thread is in the hands of a user's code.
@@ -48,7 +35,8 @@ impl Drop for Lent {
 ///
 /// Only inside a `#[transaction]` on the embedded store. The application's tables may be created here, too. In `run`
 /// statements are refused that end the transaction, open other files or change settings, or that write to the tables of
-/// the store itself. Give the connection no longer than `run` takes, and wait for nothing in it.
+/// the store itself: those whose names begin with `outlast_`. Give the connection no longer than `run` takes, and wait for
+/// nothing in it.
 ///
 /// ```no_run
 /// use outlast::prelude::*;
@@ -90,7 +78,7 @@ pub fn sqlite<T>(run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result
             ErrorKind::Unsupported,
             format!(
                 "{error}: in `outlast::sqlite` no statement may end the transaction, open another file, change a setting, or \
-                 write to the store's own tables"
+                 touch the names that begin with `outlast_`, the store's own"
             ),
         )
         .into_terminal(),
@@ -109,24 +97,28 @@ pub(super) fn guard(connection: &mut Connection) -> Result<(), Failure> {
 }
 
 fn is_allowed(action: AuthAction<'_>) -> bool {
-    let is_own = |table: &str| OWN.iter().any(|own| own.eq_ignore_ascii_case(table));
     match action {
         AuthAction::Transaction { .. }
         | AuthAction::Savepoint { .. }
         | AuthAction::Attach { .. }
         | AuthAction::Detach { .. }
         | AuthAction::Pragma { .. } => false,
-        AuthAction::Insert { table_name }
-        | AuthAction::Update { table_name, .. }
-        | AuthAction::Delete { table_name }
-        | AuthAction::AlterTable { table_name, .. }
-        | AuthAction::CreateTable { table_name }
-        | AuthAction::DropTable { table_name }
-        | AuthAction::CreateIndex { table_name, .. }
-        | AuthAction::DropIndex { table_name, .. }
-        | AuthAction::CreateTrigger { table_name, .. }
-        | AuthAction::DropTrigger { table_name, .. }
-        | AuthAction::CreateTempTrigger { table_name, .. } => !is_own(table_name),
+        AuthAction::Insert { table_name: name }
+        | AuthAction::Update { table_name: name, .. }
+        | AuthAction::Delete { table_name: name }
+        | AuthAction::AlterTable { table_name: name, .. }
+        | AuthAction::CreateTable { table_name: name }
+        | AuthAction::DropTable { table_name: name }
+        | AuthAction::CreateView { view_name: name } => !is_own(name),
+        AuthAction::CreateIndex { table_name, index_name: name }
+        | AuthAction::DropIndex { table_name, index_name: name }
+        | AuthAction::CreateTrigger { table_name, trigger_name: name }
+        | AuthAction::DropTrigger { table_name, trigger_name: name }
+        | AuthAction::CreateTempTrigger { table_name, trigger_name: name } => !is_own(table_name) && !is_own(name),
         _ => true,
     }
+}
+
+fn is_own(name: &str) -> bool {
+    name.get(..OWN.len()).is_some_and(|start| start.eq_ignore_ascii_case(OWN))
 }

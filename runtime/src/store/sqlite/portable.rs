@@ -44,14 +44,15 @@ type Sink<'s> = &'s mut dyn FnMut(Piece) -> bool;
 
 /// How many documents and executions there are.
 pub(super) fn total(connection: &Connection) -> Result<u64, Failure> {
-    let count = |table: &str| connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+    let count =
+        |table: &str| connection.query_row(&format!("SELECT count(*) FROM outlast_{table}"), [], |row| row.get(0));
     let (documents, executions): (i64, i64) = (count("documents")?, count("executions")?);
     Ok((documents + executions).unsigned_abs())
 }
 
 /// All of the store.
 pub(super) fn export(connection: &Connection, sink: Sink<'_>) -> Result<(), Fault> {
-    let mut names = connection.prepare("SELECT n, name FROM collections ORDER BY n")?;
+    let mut names = connection.prepare("SELECT n, name FROM outlast_collections ORDER BY n")?;
     let names = names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Arc<str>>(1)?)))?;
     for (number, name) in names.collect::<rusqlite::Result<Vec<_>>>()? {
         let indexes = documents::own_indexes(connection, &name)?;
@@ -60,14 +61,14 @@ pub(super) fn export(connection: &Connection, sink: Sink<'_>) -> Result<(), Faul
             return Ok(());
         }
     }
-    let mut ids = connection.prepare("SELECT id FROM executions ORDER BY created, id")?;
+    let mut ids = connection.prepare("SELECT id FROM outlast_executions ORDER BY created, id")?;
     let mut ids = ids.query([])?;
     while let Some(row) = ids.next()? {
         if !of_execution(connection, &ExecutionId(row.get(0)?), sink)? {
             return Ok(());
         }
     }
-    let mut tombstones = connection.prepare("SELECT id, digest, ended_at FROM tombstones ORDER BY id")?;
+    let mut tombstones = connection.prepare("SELECT id, digest, ended_at FROM outlast_tombstones ORDER BY id")?;
     let mut tombstones = tombstones.query([])?;
     while let Some(row) = tombstones.next()? {
         let (id, digest) = (ExecutionId(row.get(0)?), records::digest(row, 1)?);
@@ -79,7 +80,7 @@ pub(super) fn export(connection: &Connection, sink: Sink<'_>) -> Result<(), Faul
 }
 
 fn of_collection(connection: &Connection, number: i64, name: &Arc<str>, sink: Sink<'_>) -> Result<bool, Failure> {
-    let mut all = connection.prepare_cached("SELECT body FROM documents WHERE collection = ? ORDER BY key")?;
+    let mut all = connection.prepare_cached("SELECT body FROM outlast_documents WHERE collection = ? ORDER BY key")?;
     let mut all = all.query([number])?;
     let (mut some, mut bytes) = (Vec::new(), 0);
     let mut give = |documents: Vec<RawDocumentBuf>| {
@@ -127,7 +128,8 @@ fn portable(connection: &Connection, id: &ExecutionId) -> Result<Option<Portable
     let now = Stamp::now();
     let mut find = connection.prepare_cached(
         "SELECT function, version, arguments, digest, status, owner IS NOT NULL, epoch, wake_at, created, started, \
-         deadline, parent, seed, crashes, ended_at, outcome, value, reason, until_build FROM executions WHERE id = ?",
+         deadline, parent, seed, crashes, ended_at, outcome, value, reason, until_build FROM outlast_executions WHERE \
+         id = ?",
     )?;
     let mut rows = find.query([&*id.0])?;
     let Some(row) = rows.next()? else { return Ok(None) };
@@ -170,8 +172,9 @@ fn portable(connection: &Connection, id: &ExecutionId) -> Result<Option<Portable
 }
 
 fn watchers(connection: &Connection, of: &ExecutionId) -> Result<Vec<Watcher>, Failure> {
-    let mut find = connection
-        .prepare_cached("SELECT execution, message FROM watchers WHERE watched = ? ORDER BY execution, message")?;
+    let mut find = connection.prepare_cached(
+        "SELECT execution, message FROM outlast_watchers WHERE watched = ? ORDER BY execution, message",
+    )?;
     let found =
         find.query_map([&*of.0], |row| Ok(Watcher { execution: ExecutionId(row.get(0)?), message: row.get(1)? }))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
@@ -194,7 +197,7 @@ impl Desk<'_> {
         for table in ["executions", "documents", "collections", "tombstones"] {
             let found: Option<i64> = self
                 .connection
-                .query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |row| row.get(0))
+                .query_row(&format!("SELECT 1 FROM outlast_{table} LIMIT 1"), [], |row| row.get(0))
                 .optional()?;
             if found.is_some() {
                 let message = format!("the store has {table} already: import into one that is empty");
@@ -206,7 +209,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn end_import(&mut self) -> Result<(), Fault> {
-        self.connection.execute("DELETE FROM meta WHERE key = ?", [IMPORTING])?;
+        self.connection.execute("DELETE FROM outlast_meta WHERE key = ?", [IMPORTING])?;
         Ok(())
     }
 
@@ -232,11 +235,9 @@ impl Desk<'_> {
                 Ok(())
             }
             Piece::Tombstone { id, digest: Digest(digest), ended } => {
-                connection.prepare_cached("INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)")?.execute(params![
-                    &*id.0,
-                    digest.as_slice(),
-                    ended.0
-                ])?;
+                connection
+                    .prepare_cached("INSERT OR REPLACE INTO outlast_tombstones VALUES (?, ?, ?)")?
+                    .execute(params![&*id.0, digest.as_slice(), ended.0])?;
                 Ok(())
             }
         }
@@ -254,7 +255,8 @@ impl Desk<'_> {
         let mail = !execution.inbox.is_empty() || !execution.watchers.is_empty();
         let inserted = connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO executions (id, function, version, arguments, digest, status, owner, epoch, wake_at, \
+                "INSERT OR IGNORE INTO outlast_executions (id, function, version, arguments, digest, status, owner, \
+                 epoch, wake_at, \
                  created, started, deadline, parent, seed, crashes, ended_at, outcome, value, reason, until_build, mail) \
                  VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?
@@ -290,7 +292,7 @@ impl Desk<'_> {
             records::put_message(connection, &execution.id, message)?;
         }
         for watcher in &execution.watchers {
-            connection.prepare_cached("INSERT OR IGNORE INTO watchers VALUES (?, ?, ?)")?.execute(params![
+            connection.prepare_cached("INSERT OR IGNORE INTO outlast_watchers VALUES (?, ?, ?)")?.execute(params![
                 &*execution.id.0,
                 &*watcher.execution.0,
                 &*watcher.message

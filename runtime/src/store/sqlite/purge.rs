@@ -58,24 +58,25 @@ impl Desk<'_> {
     fn purge_executions(&mut self, before: i64) -> Result<usize, Failure> {
         let connection = &self.connection;
         let mut find = connection.prepare_cached(
-            "SELECT id FROM executions AS old INDEXED BY executions_ended WHERE ended_at < ?1 AND ended_at IS NOT NULL \
-             AND NOT EXISTS (SELECT 1 FROM executions AS parent WHERE parent.id = old.parent AND parent.status IN (0, 4)) \
-             ORDER BY ended_at LIMIT ?2",
+            "SELECT id FROM outlast_executions AS old INDEXED BY outlast_executions_ended \
+             WHERE ended_at < ?1 AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outlast_executions AS parent \
+             WHERE parent.id = old.parent AND parent.status IN (0, 4)) ORDER BY ended_at LIMIT ?2",
         )?;
         let old = find.query_map(params![before, AT_ONCE], |row| row.get(0).map(ExecutionId))?;
         let old: Vec<ExecutionId> = old.collect::<rusqlite::Result<_>>()?;
         for id in &old {
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO tombstones SELECT id, digest, ended_at FROM executions WHERE id = ?",
+                    "INSERT OR REPLACE INTO outlast_tombstones SELECT id, digest, ended_at FROM outlast_executions \
+                     WHERE id = ?",
                 )?
                 .execute([&*id.0])?;
             for sql in [
-                "DELETE FROM executions WHERE id = ?",
-                "DELETE FROM rows WHERE execution = ?",
-                "DELETE FROM attempts WHERE execution = ?",
-                "DELETE FROM inbox WHERE execution = ?",
-                "DELETE FROM watchers WHERE watched = ?",
+                "DELETE FROM outlast_executions WHERE id = ?",
+                "DELETE FROM outlast_rows WHERE execution = ?",
+                "DELETE FROM outlast_attempts WHERE execution = ?",
+                "DELETE FROM outlast_inbox WHERE execution = ?",
+                "DELETE FROM outlast_watchers WHERE watched = ?",
             ] {
                 connection.prepare_cached(sql)?.execute([&*id.0])?;
             }
@@ -85,8 +86,9 @@ impl Desk<'_> {
 
     fn purge_tombstones(&mut self, before: i64) -> Result<usize, Failure> {
         let mut delete = self.connection.prepare_cached(
-            "DELETE FROM tombstones WHERE id IN \
-             (SELECT id FROM tombstones INDEXED BY tombstones_ended WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
+            "DELETE FROM outlast_tombstones WHERE id IN \
+             (SELECT id FROM outlast_tombstones INDEXED BY outlast_tombstones_ended \
+             WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
         )?;
         Ok(delete.execute(params![before, AT_ONCE])?)
     }
@@ -94,8 +96,8 @@ impl Desk<'_> {
     /// The newest row stays, so that its number isn't given out again.
     fn purge_changes(&mut self, before: i64) -> Result<usize, Failure> {
         let mut delete = self.connection.prepare_cached(
-            "DELETE FROM changes WHERE n IN (SELECT n FROM changes WHERE n < (SELECT max(n) FROM changes) ORDER BY n LIMIT ?2) \
-             AND stamp < ?1",
+            "DELETE FROM outlast_changes WHERE n IN (SELECT n FROM outlast_changes \
+             WHERE n < (SELECT max(n) FROM outlast_changes) ORDER BY n LIMIT ?2) AND stamp < ?1",
         )?;
         Ok(delete.execute(params![before, AT_ONCE])?)
     }

@@ -28,18 +28,19 @@ pub(super) fn fill(connection: &Connection, claimed: &mut Claimed) -> Result<(),
 pub(super) fn wakeups(connection: &Connection, request: &ClaimRequest, now: Stamp) -> Result<Wakeups, Failure> {
     // From the inbox on: few messages wait at a time, while a worker may own a hundred thousand executions.
     let mut arrived = connection.prepare_cached(
-        "SELECT DISTINCT inbox.execution FROM inbox CROSS JOIN executions ON executions.id = inbox.execution \
-         CROSS JOIN workers ON workers.n = executions.owner WHERE executions.status = 0 AND workers.name = ?",
+        "SELECT DISTINCT inbox.execution FROM outlast_inbox AS inbox CROSS JOIN outlast_executions AS executions \
+         ON executions.id = inbox.execution CROSS JOIN outlast_workers AS workers ON workers.n = executions.owner \
+         WHERE executions.status = 0 AND workers.name = ?",
     )?;
     let arrived = arrived.query_map([&*request.worker.0], |row| row.get(0).map(ExecutionId))?;
     let mut wakeups = Wakeups { arrived: arrived.collect::<rusqlite::Result<_>>()?, due: false, next: None };
     let mut due = connection.prepare_cached(
-        "SELECT 1 FROM executions INDEXED BY executions_open WHERE status = 0 AND owner IS NULL AND function = ? \
-         AND version = ? AND wake_at <= ?",
+        "SELECT 1 FROM outlast_executions INDEXED BY outlast_executions_open WHERE status = 0 AND owner IS NULL \
+         AND function = ? AND version = ? AND wake_at <= ?",
     )?;
     let mut next = connection.prepare_cached(
-        "SELECT min(wake_at) FROM executions INDEXED BY executions_open WHERE status = 0 AND owner IS NULL \
-         AND function = ? AND version = ? AND wake_at > ?",
+        "SELECT min(wake_at) FROM outlast_executions INDEXED BY outlast_executions_open WHERE status = 0 \
+         AND owner IS NULL AND function = ? AND version = ? AND wake_at > ?",
     )?;
     for (function, version) in request.functions.iter() {
         wakeups.due |= due.exists(params![&**function, version, now.0])?;
@@ -56,7 +57,8 @@ type Ends = Vec<(ExecutionId, Result<Finished>)>;
 
 /// Those that have ended, are parked, or don't exist.
 pub(super) fn finished(connection: &Connection, ids: &[ExecutionId]) -> Result<Ends, Failure> {
-    let mut find = connection.prepare_cached("SELECT status, outcome, value, reason FROM executions WHERE id = ?")?;
+    let mut find =
+        connection.prepare_cached("SELECT status, outcome, value, reason FROM outlast_executions WHERE id = ?")?;
     let mut ends = Vec::new();
     for id in ids {
         let mut found = find.query([&*id.0])?;
@@ -82,15 +84,17 @@ fn parked(id: &ExecutionId, reason: Option<Vec<u8>>) -> Error {
 
 /// Open children.
 pub(super) fn children(connection: &Connection, parent: &ExecutionId) -> Result<Vec<ExecutionId>, Failure> {
-    let mut find = connection
-        .prepare_cached("SELECT id FROM executions WHERE parent = ? AND status IN (0, 4) ORDER BY created, id")?;
+    let mut find = connection.prepare_cached(
+        "SELECT id FROM outlast_executions WHERE parent = ? AND status IN (0, 4) ORDER BY created, id",
+    )?;
     let found = find.query_map([&*parent.0], |row| row.get(0).map(ExecutionId))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-const SUMMARY: &str = "executions.id, function, version, status, owner IS NOT NULL, wake_at, executions.created, started, \
-     ended_at, deadline, parent, workers.name, epoch, reason";
-const SUMMARY_FROM: &str = "FROM executions LEFT JOIN workers ON workers.n = executions.owner";
+const SUMMARY: &str = "executions.id, function, version, status, owner IS NOT NULL, wake_at, executions.created, \
+     started, ended_at, deadline, parent, workers.name, epoch, reason";
+const SUMMARY_FROM: &str =
+    "FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers ON workers.n = executions.owner";
 
 fn summary(row: &SqlRow<'_>, now: Stamp) -> Result<Summary, Failure> {
     let stamp = |column| row.get::<_, Option<i64>>(column).map(|stamp| stamp.map(Stamp));
@@ -164,12 +168,13 @@ pub(super) fn list(connection: &Connection, filter: &Filter, now: Stamp) -> Resu
     let before = filter.before.as_ref().map(|before| &*before.0);
     if let Some(id) = &before {
         let created: Option<i64> = connection
-            .prepare_cached("SELECT created FROM executions WHERE id = ?")?
+            .prepare_cached("SELECT created FROM outlast_executions WHERE id = ?")?
             .query_row([id], |row| row.get(0))
             .optional()?;
         created.ok_or_else(|| Error::of(ErrorKind::NotFound, format!("no execution has the id {id}")))?;
         conditions.push(
-            "(executions.created, executions.id) < (SELECT created, id FROM executions AS other WHERE other.id = :before)",
+            "(executions.created, executions.id) < (SELECT created, id FROM outlast_executions AS other WHERE \
+             other.id = :before)",
         );
         values.push((":before", &before));
     }
@@ -217,7 +222,7 @@ pub(super) struct Listed {
 
 /// All workers on the list.
 pub(super) fn workers(connection: &Connection) -> Result<Vec<Listed>, Failure> {
-    let mut statement = connection.prepare_cached("SELECT name, state FROM workers")?;
+    let mut statement = connection.prepare_cached("SELECT name, state FROM outlast_workers")?;
     let found = statement.query_map([], |row| {
         let state: u8 = row.get(1)?;
         Ok(Listed { name: row.get(0)?, retired: state == 1, standing: state == 0 })

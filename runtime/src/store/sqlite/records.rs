@@ -123,7 +123,7 @@ pub(super) fn insert_row(
 fn insert_other(connection: &Connection, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<usize> {
     connection
         .prepare_cached(
-            "INSERT INTO rows (execution, seq, stamp, type, name, value, message) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outlast_rows (execution, seq, stamp, type, name, value, message) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(values)
 }
@@ -132,7 +132,7 @@ fn insert_other(connection: &Connection, values: &[&dyn rusqlite::ToSql]) -> rus
 pub(super) fn rows(connection: &Connection, execution: &ExecutionId) -> Result<Vec<Row>, Failure> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, stamp, type, kind, name, digest, ordinal, name_ordinal, arguments, outcome, value, attempts, build \
-         FROM rows WHERE execution = ? ORDER BY seq",
+         FROM outlast_rows WHERE execution = ? ORDER BY seq",
     )?;
     let mut found = statement.query([&*execution.0])?;
     let mut rows = Vec::new();
@@ -147,8 +147,8 @@ pub(super) fn messages_of_rows(
     connection: &Connection,
     execution: &ExecutionId,
 ) -> Result<FastMap<u64, Arc<str>>, Failure> {
-    let mut find =
-        connection.prepare_cached("SELECT seq, message FROM rows WHERE execution = ? AND message IS NOT NULL")?;
+    let mut find = connection
+        .prepare_cached("SELECT seq, message FROM outlast_rows WHERE execution = ? AND message IS NOT NULL")?;
     let found = find.query_map([&*execution.0], |row| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?)))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
@@ -180,7 +180,7 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// Whether a signal would find the inbox or the record full.
 pub(super) fn is_full(connection: &Connection, execution: &ExecutionId) -> Result<bool, Failure> {
-    let mut waiting = connection.prepare_cached("SELECT count(*) FROM inbox WHERE execution = ?")?;
+    let mut waiting = connection.prepare_cached("SELECT count(*) FROM outlast_inbox WHERE execution = ?")?;
     let waiting: i64 = waiting.query_row([&*execution.0], |row| row.get(0))?;
     let (next, _) = last_row(connection, execution)?;
     Ok(waiting.unsigned_abs() >= MAX_INBOX || next >= MAX_ROWS_FOR_SIGNALS)
@@ -188,8 +188,8 @@ pub(super) fn is_full(connection: &Connection, execution: &ExecutionId) -> Resul
 
 /// The next place in the record, and the last stamp in it.
 pub(super) fn last_row(connection: &Connection, execution: &ExecutionId) -> Result<(u64, Option<Stamp>), Failure> {
-    let mut statement =
-        connection.prepare_cached("SELECT seq, stamp FROM rows WHERE execution = ? ORDER BY seq DESC LIMIT 1")?;
+    let mut statement = connection
+        .prepare_cached("SELECT seq, stamp FROM outlast_rows WHERE execution = ? ORDER BY seq DESC LIMIT 1")?;
     let last = statement
         .query_row([&*execution.0], |row| Ok((row.get::<_, i64>(0)? as u64, Stamp(row.get(1)?))))
         .optional()?;
@@ -198,7 +198,7 @@ pub(super) fn last_row(connection: &Connection, execution: &ExecutionId) -> Resu
 
 /// Writes an attempt over the one before.
 pub(super) fn put_attempt(connection: &Connection, execution: &ExecutionId, attempt: &Attempt) -> Result<(), Failure> {
-    connection.prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+    connection.prepare_cached("INSERT OR REPLACE INTO outlast_attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
             &*execution.0,
             &*attempt.key.name,
@@ -222,9 +222,13 @@ pub(super) fn remove_attempts(
 ) -> Result<(), Failure> {
     match key {
         Some(key) => connection
-            .prepare_cached("DELETE FROM attempts WHERE execution = ? AND name = ? AND digest = ? AND ordinal = ?")?
+            .prepare_cached(
+                "DELETE FROM outlast_attempts WHERE execution = ? AND name = ? AND digest = ? AND ordinal = ?",
+            )?
             .execute(params![&*execution.0, &*key.name, key.digest.0.as_slice(), key.ordinal])?,
-        None => connection.prepare_cached("DELETE FROM attempts WHERE execution = ?")?.execute([&*execution.0])?,
+        None => {
+            connection.prepare_cached("DELETE FROM outlast_attempts WHERE execution = ?")?.execute([&*execution.0])?
+        }
     };
     Ok(())
 }
@@ -232,7 +236,7 @@ pub(super) fn remove_attempts(
 /// An execution's attempts without an outcome.
 pub(super) fn attempts(connection: &Connection, execution: &ExecutionId) -> Result<Vec<Attempt>, Failure> {
     let mut statement = connection.prepare_cached(
-        "SELECT name, digest, ordinal, failed, spent, next, error, started FROM attempts WHERE execution = ?",
+        "SELECT name, digest, ordinal, failed, spent, next, error, started FROM outlast_attempts WHERE execution = ?",
     )?;
     let mut found = statement.query([&*execution.0])?;
     let mut attempts = Vec::new();
@@ -253,14 +257,14 @@ pub(super) fn attempts(connection: &Connection, execution: &ExecutionId) -> Resu
 pub(super) fn put_message(connection: &Connection, to: &ExecutionId, message: &Message) -> Result<bool, Failure> {
     let (id, none) = (&*to.0, None::<&str>);
     let taken = connection
-        .prepare_cached("SELECT 1 FROM rows WHERE execution = ? AND message = ?")?
+        .prepare_cached("SELECT 1 FROM outlast_rows WHERE execution = ? AND message = ?")?
         .exists(params![id, &*message.id])?;
     if taken {
         return Ok(false);
     }
     let mut insert = connection.prepare_cached(
-        "INSERT INTO inbox (execution, n, message, kind, name, payload, source, status, outcome) \
-         SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM inbox WHERE execution = ?1 \
+        "INSERT INTO outlast_inbox (execution, n, message, kind, name, payload, source, status, outcome) \
+         SELECT ?1, coalesce(max(n), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM outlast_inbox WHERE execution = ?1 \
          ON CONFLICT DO NOTHING",
     )?;
     let inserted = match &message.body {
@@ -287,7 +291,7 @@ pub(super) fn put_message(connection: &Connection, to: &ExecutionId, message: &M
 /// The messages in an inbox, in order of arrival.
 pub(super) fn inbox(connection: &Connection, of: &ExecutionId) -> Result<Vec<Message>, Failure> {
     let mut statement = connection.prepare_cached(
-        "SELECT message, kind, name, payload, source, status, outcome FROM inbox WHERE execution = ? ORDER BY n",
+        "SELECT message, kind, name, payload, source, status, outcome FROM outlast_inbox WHERE execution = ? ORDER BY n",
     )?;
     let mut found = statement.query([&*of.0])?;
     let mut messages = Vec::new();
@@ -308,7 +312,7 @@ pub(super) fn inbox(connection: &Connection, of: &ExecutionId) -> Result<Vec<Mes
 
 /// Whether a message is in an inbox.
 pub(super) fn has_message(connection: &Connection, of: &ExecutionId, message: &str) -> Result<bool, Failure> {
-    let mut statement = connection.prepare_cached("SELECT 1 FROM inbox WHERE execution = ? AND message = ?")?;
+    let mut statement = connection.prepare_cached("SELECT 1 FROM outlast_inbox WHERE execution = ? AND message = ?")?;
     Ok(statement.exists(params![&*of.0, message])?)
 }
 
@@ -316,9 +320,9 @@ pub(super) fn has_message(connection: &Connection, of: &ExecutionId, message: &s
 pub(super) fn remove_messages(connection: &Connection, of: &ExecutionId, message: Option<&str>) -> Result<(), Failure> {
     match message {
         Some(message) => connection
-            .prepare_cached("DELETE FROM inbox WHERE execution = ? AND message = ?")?
+            .prepare_cached("DELETE FROM outlast_inbox WHERE execution = ? AND message = ?")?
             .execute(params![&*of.0, message])?,
-        None => connection.prepare_cached("DELETE FROM inbox WHERE execution = ?")?.execute([&*of.0])?,
+        None => connection.prepare_cached("DELETE FROM outlast_inbox WHERE execution = ?")?.execute([&*of.0])?,
     };
     Ok(())
 }

@@ -23,12 +23,12 @@ pub(super) fn of_database(connection: &Connection, thorough: bool, now: Stamp) -
     let created: Option<i64> = meta(connection, "created")?;
     fact("created", created.map_or_else(String::new, moment));
     for (name, sql) in [
-        ("owned", "SELECT count(*) FROM executions WHERE status = 0 AND owner IS NOT NULL"),
-        ("due or waiting", "SELECT count(*) FROM executions WHERE status = 0 AND owner IS NULL"),
-        ("parked", "SELECT count(*) FROM executions WHERE status = 4"),
-        ("ended", "SELECT count(*) FROM executions WHERE ended_at IS NOT NULL"),
-        ("tombstones", "SELECT count(*) FROM tombstones"),
-        ("changes kept", "SELECT count(*) FROM changes"),
+        ("owned", "SELECT count(*) FROM outlast_executions WHERE status = 0 AND owner IS NOT NULL"),
+        ("due or waiting", "SELECT count(*) FROM outlast_executions WHERE status = 0 AND owner IS NULL"),
+        ("parked", "SELECT count(*) FROM outlast_executions WHERE status = 4"),
+        ("ended", "SELECT count(*) FROM outlast_executions WHERE ended_at IS NOT NULL"),
+        ("tombstones", "SELECT count(*) FROM outlast_tombstones"),
+        ("changes kept", "SELECT count(*) FROM outlast_changes"),
     ] {
         let count: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         fact(name, count.to_string());

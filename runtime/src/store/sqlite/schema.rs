@@ -15,15 +15,15 @@ pub(super) const APPLICATION: i32 = 0x6F75_746C;
 pub(super) const MIGRATIONS: &[&str] = &[VERSION_1];
 
 const VERSION_1: &str = "
-CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE workers (
+CREATE TABLE outlast_meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE outlast_workers (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     build INTEGER NOT NULL,
     registered INTEGER NOT NULL,
     state INTEGER NOT NULL
 ) STRICT;
-CREATE TABLE executions (
+CREATE TABLE outlast_executions (
     id TEXT PRIMARY KEY,
     function TEXT NOT NULL,
     version INTEGER NOT NULL,
@@ -46,12 +46,12 @@ CREATE TABLE executions (
     until_build INTEGER,
     mail INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX executions_open ON executions (owner, function, version, wake_at) WHERE status = 0;
-CREATE INDEX executions_created ON executions (created);
-CREATE INDEX executions_ended ON executions (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX executions_parent ON executions (parent) WHERE parent IS NOT NULL;
-CREATE INDEX executions_parked ON executions (until_build) WHERE status = 4;
-CREATE TABLE rows (
+CREATE INDEX outlast_executions_open ON outlast_executions (owner, function, version, wake_at) WHERE status = 0;
+CREATE INDEX outlast_executions_created ON outlast_executions (created);
+CREATE INDEX outlast_executions_ended ON outlast_executions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX outlast_executions_parent ON outlast_executions (parent) WHERE parent IS NOT NULL;
+CREATE INDEX outlast_executions_parked ON outlast_executions (until_build) WHERE status = 4;
+CREATE TABLE outlast_rows (
     execution TEXT NOT NULL,
     seq INTEGER NOT NULL,
     stamp INTEGER NOT NULL,
@@ -69,8 +69,8 @@ CREATE TABLE rows (
     message TEXT,
     PRIMARY KEY (execution, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX rows_message ON rows (execution, message) WHERE message IS NOT NULL;
-CREATE TABLE attempts (
+CREATE UNIQUE INDEX outlast_rows_message ON outlast_rows (execution, message) WHERE message IS NOT NULL;
+CREATE TABLE outlast_attempts (
     execution TEXT NOT NULL,
     name TEXT NOT NULL,
     digest BLOB NOT NULL,
@@ -82,7 +82,7 @@ CREATE TABLE attempts (
     started INTEGER NOT NULL,
     PRIMARY KEY (execution, name, digest, ordinal)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE inbox (
+CREATE TABLE outlast_inbox (
     execution TEXT NOT NULL,
     n INTEGER NOT NULL,
     message TEXT NOT NULL,
@@ -94,28 +94,28 @@ CREATE TABLE inbox (
     outcome INTEGER,
     PRIMARY KEY (execution, n)
 ) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX inbox_message ON inbox (execution, message);
-CREATE TABLE watchers (
+CREATE UNIQUE INDEX outlast_inbox_message ON outlast_inbox (execution, message);
+CREATE TABLE outlast_watchers (
     watched TEXT NOT NULL,
     execution TEXT NOT NULL,
     message TEXT NOT NULL,
     PRIMARY KEY (watched, execution, message)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE tombstones (
+CREATE TABLE outlast_tombstones (
     id TEXT PRIMARY KEY,
     digest BLOB NOT NULL,
     ended_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tombstones_ended ON tombstones (ended_at);
-CREATE TABLE collections (n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;
-CREATE TABLE documents (
+CREATE INDEX outlast_tombstones_ended ON outlast_tombstones (ended_at);
+CREATE TABLE outlast_collections (n INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE outlast_documents (
     n INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL,
     key BLOB NOT NULL,
     body BLOB NOT NULL,
     UNIQUE (collection, key)
 ) STRICT;
-CREATE TABLE indexes (
+CREATE TABLE outlast_indexes (
     n INTEGER PRIMARY KEY AUTOINCREMENT,
     collection INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -123,13 +123,13 @@ CREATE TABLE indexes (
     multikey INTEGER NOT NULL DEFAULT 0,
     UNIQUE (collection, name)
 ) STRICT;
-CREATE TABLE entries (
+CREATE TABLE outlast_entries (
     idx INTEGER NOT NULL,
     entry BLOB NOT NULL,
     document INTEGER NOT NULL,
     PRIMARY KEY (idx, entry, document)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE changes (
+CREATE TABLE outlast_changes (
     n INTEGER PRIMARY KEY,
     stamp INTEGER NOT NULL,
     collection INTEGER NOT NULL,
@@ -204,7 +204,7 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str], now: Sta
     if from == 0 {
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| Failure::Io(format!("no random bytes: {error}")))?;
-        let mut insert = transaction.prepare("INSERT INTO meta (key, value) VALUES (?, ?)")?;
+        let mut insert = transaction.prepare("INSERT INTO outlast_meta (key, value) VALUES (?, ?)")?;
         insert.execute(params!["digest_key", &random[..16]])?;
         insert.execute(params!["incarnation", crate::digest::hex(&random[16..])])?;
         insert.execute(params!["created", now.0])?;
@@ -218,14 +218,14 @@ pub(super) fn migrate(connection: &mut Connection, migrations: &[&str], now: Sta
 
 /// A value of `meta`.
 pub(super) fn meta<T: rusqlite::types::FromSql>(connection: &Connection, key: &str) -> Result<Option<T>, Failure> {
-    let mut statement = connection.prepare_cached("SELECT value FROM meta WHERE key = ?")?;
+    let mut statement = connection.prepare_cached("SELECT value FROM outlast_meta WHERE key = ?")?;
     Ok(statement.query_row([key], |row| row.get(0)).optional()?)
 }
 
 /// Sets a value of `meta`.
 pub(super) fn set_meta(connection: &Connection, key: &str, value: impl rusqlite::ToSql) -> Result<(), Failure> {
     let mut statement =
-        connection.prepare_cached("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?;
+        connection.prepare_cached("INSERT INTO outlast_meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2")?;
     statement.execute(params![key, value])?;
     Ok(())
 }

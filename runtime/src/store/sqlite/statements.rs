@@ -25,8 +25,8 @@ impl<'c> Statements<'c> {
         Ok(Self {
             begin: prepare("BEGIN IMMEDIATE")?,
             commit: prepare("COMMIT")?,
-            incarnation: prepare("SELECT value FROM meta WHERE key = 'incarnation'")?,
-            stands: prepare("SELECT 1 FROM workers WHERE n = ? AND state = 0")?,
+            incarnation: prepare("SELECT value FROM outlast_meta WHERE key = 'incarnation'")?,
+            stands: prepare("SELECT 1 FROM outlast_workers WHERE n = ? AND state = 0")?,
             create: prepare(CREATE)?,
             take: prepare(TAKE)?,
             outcome: prepare(OUTCOME)?,
@@ -38,16 +38,18 @@ impl<'c> Statements<'c> {
 /// Says no to an id that is there, and to one of which only the tombstone is left. `OR FAIL`, since an insertion out of a
 /// `SELECT` has SQLite copy each page first in case it must be taken back alone; this one has one row, and the group goes
 /// with it.
-const CREATE: &str = "INSERT OR FAIL INTO executions (id, function, version, arguments, digest, status, owner, epoch, \
-     wake_at, created, started, deadline, parent, seed) \
+const CREATE: &str = "INSERT OR FAIL INTO outlast_executions (id, function, version, arguments, digest, status, \
+     owner, epoch, wake_at, created, started, deadline, parent, seed) \
      SELECT ?1, ?2, ?3, ?4, ?5, 0, ?6, ?6 IS NOT NULL, ?7, ?8, ?9, ?10, ?11, ?12 \
-     WHERE NOT EXISTS (SELECT 1 FROM tombstones WHERE id = ?1) ON CONFLICT DO NOTHING";
+     WHERE NOT EXISTS (SELECT 1 FROM outlast_tombstones WHERE id = ?1) ON CONFLICT DO NOTHING";
 
-const TAKE: &str = "UPDATE executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, max(created, ?2)), \
-     wake_at = NULL WHERE id = ?3 RETURNING epoch, function, version, arguments, seed, started, deadline, reason, crashes";
+const TAKE: &str = "UPDATE outlast_executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, \
+     max(created, ?2)), wake_at = NULL WHERE id = ?3 \
+     RETURNING epoch, function, version, arguments, seed, started, deadline, reason, crashes";
 
-const OUTCOME: &str = "INSERT INTO rows (execution, seq, stamp, type, kind, name, digest, ordinal, name_ordinal, \
-     arguments, outcome, value, attempts, build, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+const OUTCOME: &str = "INSERT INTO outlast_rows (execution, seq, stamp, type, kind, name, digest, ordinal, \
+     name_ordinal, arguments, outcome, value, attempts, build, message) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
-const END: &str = "UPDATE executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, value = ?, \
-     reason = NULL WHERE id = ? AND mail = ?";
+const END: &str = "UPDATE outlast_executions SET status = ?, owner = NULL, wake_at = NULL, ended_at = ?, outcome = ?, \
+     value = ?, reason = NULL WHERE id = ? AND mail = ?";

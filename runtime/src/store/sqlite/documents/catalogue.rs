@@ -55,7 +55,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Rc<Coll
         return Ok(known);
     }
     let number: Option<i64> = connection
-        .prepare_cached("SELECT n FROM collections WHERE name = ?")?
+        .prepare_cached("SELECT n FROM outlast_collections WHERE name = ?")?
         .query_row([name], |row| row.get(0))
         .optional()?;
     let Some(number) = number else { return Ok(None) };
@@ -69,14 +69,14 @@ pub(super) fn make(connection: &Connection, name: &str) -> Result<Rc<Collection>
     if let Some(found) = find(connection, name)? {
         return Ok(found);
     }
-    connection.prepare_cached("INSERT INTO collections (name) VALUES (?)")?.execute([name])?;
+    connection.prepare_cached("INSERT INTO outlast_collections (name) VALUES (?)")?.execute([name])?;
     changed(connection)?;
     find(connection, name)?.ok_or_else(|| Failure::Damaged(format!("the collection {name} can't be made")))
 }
 
 fn indexes(connection: &Connection, name: &str, collection: i64) -> Result<Vec<Index>, Failure> {
     let mut statement =
-        connection.prepare_cached("SELECT n, model, multikey FROM indexes WHERE collection = ? ORDER BY n")?;
+        connection.prepare_cached("SELECT n, model, multikey FROM outlast_indexes WHERE collection = ? ORDER BY n")?;
     let mut rows = statement.query([collection])?;
     let mut indexes = Vec::new();
     while let Some(row) = rows.next()? {
@@ -94,11 +94,9 @@ pub(super) fn add_index(connection: &Connection, collection: i64, spec: &IndexSp
     let damaged = |error: &dyn std::fmt::Display| Failure::Damaged(format!("an index can't be written: {error}"));
     let model = spec.to_document().map_err(|error| damaged(&error))?;
     let model = model.to_vec().map_err(|error| damaged(&error))?;
-    connection.prepare_cached("INSERT INTO indexes (collection, name, model) VALUES (?, ?, ?)")?.execute(params![
-        collection,
-        spec.name(),
-        model
-    ])?;
+    connection
+        .prepare_cached("INSERT INTO outlast_indexes (collection, name, model) VALUES (?, ?, ?)")?
+        .execute(params![collection, spec.name(), model])?;
     let number = connection.last_insert_rowid();
     changed(connection)?;
     Ok(number)
@@ -106,25 +104,25 @@ pub(super) fn add_index(connection: &Connection, collection: i64, spec: &IndexSp
 
 /// From now on the index has documents with more than one entry.
 pub(super) fn set_multikey(connection: &Connection, index: i64) -> Result<(), Failure> {
-    connection.prepare_cached("UPDATE indexes SET multikey = 1 WHERE n = ?")?.execute([index])?;
+    connection.prepare_cached("UPDATE outlast_indexes SET multikey = 1 WHERE n = ?")?.execute([index])?;
     changed(connection)
 }
 
 /// Removes an index with its entries.
 pub(super) fn remove_index(connection: &Connection, index: i64) -> Result<(), Failure> {
-    connection.prepare_cached("DELETE FROM entries WHERE idx = ?")?.execute([index])?;
-    connection.prepare_cached("DELETE FROM indexes WHERE n = ?")?.execute([index])?;
+    connection.prepare_cached("DELETE FROM outlast_entries WHERE idx = ?")?.execute([index])?;
+    connection.prepare_cached("DELETE FROM outlast_indexes WHERE n = ?")?.execute([index])?;
     changed(connection)
 }
 
 /// Removes a collection; its documents and indexes are gone already.
 pub(super) fn remove(connection: &Connection, collection: i64) -> Result<(), Failure> {
-    connection.prepare_cached("DELETE FROM collections WHERE n = ?")?.execute([collection])?;
+    connection.prepare_cached("DELETE FROM outlast_collections WHERE n = ?")?.execute([collection])?;
     changed(connection)
 }
 
 fn version(connection: &Connection) -> Result<i64, Failure> {
-    let mut find = connection.prepare_cached("SELECT value FROM meta WHERE key = 'catalogue'")?;
+    let mut find = connection.prepare_cached("SELECT value FROM outlast_meta WHERE key = 'catalogue'")?;
     Ok(find.query_row([], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
@@ -136,8 +134,9 @@ fn changed(connection: &Connection) -> Result<(), Failure> {
 
 /// The collections that have indexes.
 pub(super) fn names_with_indexes(connection: &Connection) -> Result<Vec<String>, Failure> {
-    let mut statement = connection
-        .prepare_cached("SELECT name FROM collections WHERE n IN (SELECT collection FROM indexes) ORDER BY n")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM outlast_collections WHERE n IN (SELECT collection FROM outlast_indexes) ORDER BY n",
+    )?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<rusqlite::Result<_>>()?)
 }

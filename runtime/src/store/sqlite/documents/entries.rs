@@ -78,7 +78,8 @@ impl Entries {
 }
 
 fn add(connection: &Connection, index: &Index, entries: &[Vec<u8>], document: i64) -> Result<(), Failure> {
-    let mut insert = connection.prepare_cached("INSERT INTO entries (idx, entry, document) VALUES (?, ?, ?)")?;
+    let mut insert =
+        connection.prepare_cached("INSERT INTO outlast_entries (idx, entry, document) VALUES (?, ?, ?)")?;
     for entry in entries {
         insert.execute(params![index.number, entry, document])?;
     }
@@ -93,11 +94,9 @@ fn note_multikey(connection: &Connection, index: &Index, entries: usize) -> Resu
 }
 
 fn remove(connection: &Connection, index: &Index, entry: &[u8], document: i64) -> Result<(), Failure> {
-    connection.prepare_cached("DELETE FROM entries WHERE idx = ? AND entry = ? AND document = ?")?.execute(params![
-        index.number,
-        entry,
-        document
-    ])?;
+    connection
+        .prepare_cached("DELETE FROM outlast_entries WHERE idx = ? AND entry = ? AND document = ?")?
+        .execute(params![index.number, entry, document])?;
     Ok(())
 }
 
@@ -109,8 +108,8 @@ fn check_unique(
     own: Option<i64>,
     document: &RawDocument,
 ) -> Result<(), Fault> {
-    let mut find =
-        connection.prepare_cached("SELECT 1 FROM entries WHERE idx = ? AND entry = ? AND document IS NOT ? LIMIT 1")?;
+    let mut find = connection
+        .prepare_cached("SELECT 1 FROM outlast_entries WHERE idx = ? AND entry = ? AND document IS NOT ? LIMIT 1")?;
     for entry in entries {
         if find.exists(params![index.number, entry, own])? {
             return Err(duplicate(name, index.spec.name(), index.spec.pattern(), index.spec.values(document)).into());
@@ -135,7 +134,8 @@ fn duplicate(name: &str, index: &str, pattern: Document, values: Document) -> Er
 
 /// Makes the entries of all documents in a new index.
 pub(super) fn fill(connection: &Connection, name: &str, collection: i64, index: &Index) -> Result<(), Fault> {
-    let mut documents = connection.prepare_cached("SELECT n, body FROM documents WHERE collection = ? ORDER BY n")?;
+    let mut documents =
+        connection.prepare_cached("SELECT n, body FROM outlast_documents WHERE collection = ? ORDER BY n")?;
     let mut rows = documents.query([collection])?;
     while let Some(row) = rows.next()? {
         let number = row.get(0)?;

@@ -160,7 +160,7 @@ impl Walk<'_> {
 
     fn ids(&self, ids: &[Vec<u8>], examined: &mut Examined, sink: Sink<'_>) -> Result<(), Fault> {
         let mut find =
-            self.connection.prepare_cached("SELECT n, body FROM documents WHERE collection = ? AND key = ?")?;
+            self.connection.prepare_cached("SELECT n, body FROM outlast_documents WHERE collection = ? AND key = ?")?;
         for id in ids {
             let mut rows = find.query(params![self.collection.number, id])?;
             if let Some(row) = rows.next()? {
@@ -175,9 +175,9 @@ impl Walk<'_> {
 
     fn scan(&self, backwards: bool, examined: &mut Examined, sink: Sink<'_>) -> Result<(), Fault> {
         let mut all = self.connection.prepare_cached(if backwards {
-            "SELECT n, body FROM documents WHERE collection = ? ORDER BY key DESC"
+            "SELECT n, body FROM outlast_documents WHERE collection = ? ORDER BY key DESC"
         } else {
-            "SELECT n, body FROM documents WHERE collection = ? ORDER BY key"
+            "SELECT n, body FROM outlast_documents WHERE collection = ? ORDER BY key"
         })?;
         let mut rows = all.query([self.collection.number])?;
         while let Some(row) = rows.next()? {
@@ -202,19 +202,19 @@ impl Walk<'_> {
         let mut walk = |range: &Range| -> Result<ControlFlow<()>, Fault> {
             let mut entries = self.connection.prepare_cached(match (range.to.is_some(), backwards) {
                 (true, false) => {
-                    "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+                    "SELECT d.n, d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
                      WHERE e.idx = ?1 AND e.entry >= ?2 AND e.entry < ?3 ORDER BY e.entry, e.document"
                 }
                 (false, false) => {
-                    "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+                    "SELECT d.n, d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
                      WHERE e.idx = ?1 AND e.entry >= ?2 ORDER BY e.entry, e.document"
                 }
                 (true, true) => {
-                    "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+                    "SELECT d.n, d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
                      WHERE e.idx = ?1 AND e.entry >= ?2 AND e.entry < ?3 ORDER BY e.entry DESC, e.document DESC"
                 }
                 (false, true) => {
-                    "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+                    "SELECT d.n, d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
                      WHERE e.idx = ?1 AND e.entry >= ?2 ORDER BY e.entry DESC, e.document DESC"
                 }
             })?;
@@ -304,7 +304,7 @@ pub(super) fn count(connection: &Connection, name: &str, query: &Query) -> Resul
 
 pub(super) fn count_all(connection: &Connection, name: &str) -> Result<u64, Failure> {
     let Some(collection) = catalogue::find(connection, name)? else { return Ok(0) };
-    let mut count = connection.prepare_cached("SELECT count(*) FROM documents WHERE collection = ?")?;
+    let mut count = connection.prepare_cached("SELECT count(*) FROM outlast_documents WHERE collection = ?")?;
     let count: i64 = count.query_row([collection.number], |row| row.get(0))?;
     Ok(count.unsigned_abs())
 }

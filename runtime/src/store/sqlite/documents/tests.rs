@@ -81,7 +81,8 @@ impl File {
         let connection = self.connection();
         let Some(known) = catalogue::find(&connection, collection).unwrap() else { return };
         for index in &known.indexes {
-            let mut statement = connection.prepare("SELECT n, body FROM documents WHERE collection = ?").unwrap();
+            let mut statement =
+                connection.prepare("SELECT n, body FROM outlast_documents WHERE collection = ?").unwrap();
             let mut expected = Vec::new();
             let rows =
                 statement.query_map([known.number], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)));
@@ -91,7 +92,8 @@ impl File {
                 expected.extend(entries.into_iter().map(|entry| (entry, number)));
             }
             expected.sort();
-            let mut statement = connection.prepare("SELECT entry, document FROM entries WHERE idx = ?").unwrap();
+            let mut statement =
+                connection.prepare("SELECT entry, document FROM outlast_entries WHERE idx = ?").unwrap();
             let rows = statement.query_map(params![index.number], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
             let mut entries: Vec<(Vec<u8>, i64)> = rows.map(rusqlite::Result::unwrap).collect();
             entries.sort();

@@ -97,7 +97,7 @@ impl Desk<'_> {
         new.check(self.connection, self.name, collection, None, document)?;
         let inserted = self
             .connection
-            .prepare_cached("INSERT INTO documents (collection, key, body) VALUES (?, ?, ?)")?
+            .prepare_cached("INSERT INTO outlast_documents (collection, key, body) VALUES (?, ?, ?)")?
             .execute(params![collection.number, key, document.as_bytes()]);
         match inserted {
             Ok(_) => (),
@@ -184,7 +184,7 @@ impl Desk<'_> {
         let (old, new) = (Entries::of(&collection, &found.body)?, Entries::of(&collection, &body)?);
         new.check(self.connection, self.name, &collection, Some(found.number), &body)?;
         self.connection
-            .prepare_cached("UPDATE documents SET body = ? WHERE n = ?")?
+            .prepare_cached("UPDATE outlast_documents SET body = ? WHERE n = ?")?
             .execute(params![body.as_bytes(), found.number])?;
         new.replace(&old, self.connection, &collection, found.number)?;
         let (before, after) = (Some(found.body.as_bytes()), Some(body.as_bytes()));
@@ -223,7 +223,7 @@ impl Desk<'_> {
     pub(super) fn remove(&self, found: &Found) -> Result<(), Fault> {
         let collection = self.collection()?;
         Entries::of(&collection, &found.body)?.remove(self.connection, &collection, found.number)?;
-        self.connection.prepare_cached("DELETE FROM documents WHERE n = ?")?.execute([found.number])?;
+        self.connection.prepare_cached("DELETE FROM outlast_documents WHERE n = ?")?.execute([found.number])?;
         let id = id_of(&found.body).unwrap_or(Bson::Null);
         self.log(Kind::Delete, &collection, &order::key_of(&id)?, Some(found.body.as_bytes()), None)?;
         Ok(())
@@ -231,7 +231,9 @@ impl Desk<'_> {
 
     /// Removes all documents of a collection that is dropped.
     pub(super) fn remove_all(&self, collection: &Collection) -> Result<(), Fault> {
-        self.connection.prepare_cached("DELETE FROM documents WHERE collection = ?")?.execute([collection.number])?;
+        self.connection
+            .prepare_cached("DELETE FROM outlast_documents WHERE collection = ?")?
+            .execute([collection.number])?;
         Ok(self.log(Kind::Drop, collection, &[], None, None)?)
     }
 
@@ -325,7 +327,8 @@ impl Desk<'_> {
     ) -> Result<(), Failure> {
         self.connection
             .prepare_cached(
-                "INSERT INTO changes (stamp, collection, operation, key, before, after) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO outlast_changes (stamp, collection, operation, key, before, after) VALUES (?, ?, ?, ?, \
+                 ?, ?)",
             )?
             .execute(params![self.moment.stamp.0, collection.number, kind as u8, key, before, after])?;
         Ok(())

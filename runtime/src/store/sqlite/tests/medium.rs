@@ -178,7 +178,7 @@ async fn a_body_is_made_anew_when_its_group_fails() {
     let found = all(shop.store.data(find("stock", doc! {})).await.unwrap()).await.unwrap();
     assert_eq!(found.len(), 20, "its writes are there once");
     let logged: i64 = stranger(&shop.directory.path().join("shop.db"))
-        .query_row("SELECT count(*) FROM changes", [], |row| row.get(0))
+        .query_row("SELECT count(*) FROM outlast_changes", [], |row| row.get(0))
         .unwrap();
     assert_eq!(logged, 20, "and in the change log, once");
 }

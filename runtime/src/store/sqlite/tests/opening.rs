@@ -128,7 +128,7 @@ async fn a_newer_schema_is_refused_with_the_way_out() {
 
 /// A version after today's, for tests of the way there.
 const NEXT: &str = "CREATE TABLE novelty (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID; \
-     ALTER TABLE executions ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;";
+     ALTER TABLE outlast_executions ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_schema_is_migrated_whole_or_not_at_all() {
@@ -139,7 +139,7 @@ async fn an_older_schema_is_migrated_whole_or_not_at_all() {
     let key = store.digest_key();
     store.close().await;
 
-    let broken = [MIGRATIONS, &[NEXT, "CREATE TABLE rows (x)"]].concat();
+    let broken = [MIGRATIONS, &[NEXT, "CREATE TABLE outlast_rows (x)"]].concat();
     assert!(open::file(&path, &broken, Stamp(0)).is_err(), "the last step fails");
     let connection = stranger(&path);
     let version = |connection: &Connection| connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
@@ -150,8 +150,10 @@ async fn an_older_schema_is_migrated_whole_or_not_at_all() {
     assert_eq!(version(&migrated.connection).unwrap(), 2);
     let kept: Vec<u8> = schema::meta(&migrated.connection, "digest_key").unwrap().unwrap();
     assert_eq!(kept, key, "what was there stays");
-    let ids: String =
-        migrated.connection.query_row("SELECT id FROM executions WHERE priority = 0", [], |row| row.get(0)).unwrap();
+    let ids: String = migrated
+        .connection
+        .query_row("SELECT id FROM outlast_executions WHERE priority = 0", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(ids, "a");
     let application: i32 = migrated.connection.query_row("PRAGMA application_id", [], |row| row.get(0)).unwrap();
     assert_eq!(application, APPLICATION);

@@ -130,7 +130,7 @@ async fn much_is_taken_back_in_small_groups() {
         assert_eq!(claimed.crashes, 1);
     }
     let path = file_of(&case).await;
-    stranger(&path).execute("UPDATE workers SET state = 1 WHERE name = ?", [&*half.0]).unwrap();
+    stranger(&path).execute("UPDATE outlast_workers SET state = 1 WHERE name = ?", [&*half.0]).unwrap();
     assert_eq!(other.store.sweep(&other.worker).await.unwrap().reclaimed, 700);
     assert!(!case.store.sweep(&half).await.unwrap().standing);
 }
@@ -173,7 +173,9 @@ async fn a_worker_without_its_lock_file_is_dead() {
 async fn a_restored_store_refuses_the_workers_of_before() {
     let (_files, case, _other) = two().await;
     let claimed = case.owned("a").await.unwrap();
-    stranger(&file_of(&case).await).execute("UPDATE meta SET value = 'another' WHERE key = 'incarnation'", []).unwrap();
+    stranger(&file_of(&case).await)
+        .execute("UPDATE outlast_meta SET value = 'another' WHERE key = 'incarnation'", [])
+        .unwrap();
     assert_eq!(case.write(&claimed, step("one", 1)).await, Err(Refused::Fenced));
     assert!(case.store.claim(request(&case.worker, 1)).await.is_err());
     assert_eq!(case.details("a").await.unwrap().record.len(), 0);
@@ -185,17 +187,17 @@ async fn a_place_that_is_taken_is_fenced() {
     let (_files, case, _other) = two().await;
     let claimed = case.owned("a").await.unwrap();
     stranger(&file_of(&case).await)
-        .execute("INSERT INTO rows (execution, seq, stamp, type) VALUES ('a', 0, 1, 4)", [])
+        .execute("INSERT INTO outlast_rows (execution, seq, stamp, type) VALUES ('a', 0, 1, 4)", [])
         .unwrap();
     assert_eq!(case.write(&claimed, step("one", 1)).await, Err(Refused::Fenced));
-    stranger(&file_of(&case).await).execute("DELETE FROM rows", []).unwrap();
+    stranger(&file_of(&case).await).execute("DELETE FROM outlast_rows", []).unwrap();
     assert_eq!(case.details("a").await.unwrap().summary.status, Status::Running);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_trigger_is_reported() {
     let (_files, case, _other) = two().await;
-    let sql = "CREATE TRIGGER spy AFTER INSERT ON rows BEGIN SELECT 1; END";
+    let sql = "CREATE TRIGGER spy AFTER INSERT ON outlast_rows BEGIN SELECT 1; END";
     stranger(&file_of(&case).await).execute_batch(sql).unwrap();
     let problems = case.store.report(false).await.unwrap().problems;
     assert!(problems.iter().any(|problem| problem.contains("spy")), "{problems:?}");

@@ -11,7 +11,8 @@ type Change = (i64, u8, Option<Document>, Option<Document>);
 
 fn changes(path: &std::path::Path) -> Vec<Change> {
     let connection = stranger(path);
-    let mut statement = connection.prepare("SELECT n, operation, before, after FROM changes ORDER BY n").unwrap();
+    let mut statement =
+        connection.prepare("SELECT n, operation, before, after FROM outlast_changes ORDER BY n").unwrap();
     let read = |bytes: Option<Vec<u8>>| bytes.map(|bytes| Document::from_reader(&*bytes).unwrap());
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, read(row.get(2)?), read(row.get(3)?))));
     rows.unwrap().map(|row| row.unwrap()).collect()
@@ -64,22 +65,22 @@ async fn nothing_walks_through_a_table_that_grows() {
     SqliteStore::open(SqliteOptions::file(&path)).await.unwrap().close().await;
     let connection = stranger(&path);
     for sql in [
-        "SELECT executions.id FROM executions LEFT JOIN workers ON workers.n = executions.owner \
-         ORDER BY executions.created DESC, executions.id DESC LIMIT 10",
-        "SELECT id FROM executions WHERE parent = 'a' AND status IN (0, 4) ORDER BY created, id",
-        "UPDATE executions SET status = 0 WHERE status = 4 AND until_build IS NOT NULL AND until_build <> 1",
-        "SELECT execution, message FROM watchers WHERE watched = 'a'",
-        "DELETE FROM inbox WHERE execution = 'a' AND message = 'm'",
-        "SELECT 1 FROM rows WHERE execution = 'a' AND message = 'm'",
-        "SELECT seq FROM rows WHERE execution = 'a' ORDER BY seq DESC LIMIT 1",
-        "DELETE FROM attempts WHERE execution = 'a'",
-        "SELECT n, body FROM documents WHERE collection = 1 ORDER BY key",
-        "SELECT n, body FROM documents WHERE collection = 1 AND key = x'00'",
-        "SELECT d.n, d.body FROM entries AS e CROSS JOIN documents AS d ON d.n = e.document \
+        "SELECT executions.id FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers \
+         ON workers.n = executions.owner ORDER BY executions.created DESC, executions.id DESC LIMIT 10",
+        "SELECT id FROM outlast_executions WHERE parent = 'a' AND status IN (0, 4) ORDER BY created, id",
+        "UPDATE outlast_executions SET status = 0 WHERE status = 4 AND until_build IS NOT NULL AND until_build <> 1",
+        "SELECT execution, message FROM outlast_watchers WHERE watched = 'a'",
+        "DELETE FROM outlast_inbox WHERE execution = 'a' AND message = 'm'",
+        "SELECT 1 FROM outlast_rows WHERE execution = 'a' AND message = 'm'",
+        "SELECT seq FROM outlast_rows WHERE execution = 'a' ORDER BY seq DESC LIMIT 1",
+        "DELETE FROM outlast_attempts WHERE execution = 'a'",
+        "SELECT n, body FROM outlast_documents WHERE collection = 1 ORDER BY key",
+        "SELECT n, body FROM outlast_documents WHERE collection = 1 AND key = x'00'",
+        "SELECT d.n, d.body FROM outlast_entries AS e CROSS JOIN outlast_documents AS d ON d.n = e.document \
          WHERE e.idx = 1 AND e.entry >= x'00' AND e.entry < x'01' ORDER BY e.entry DESC, e.document DESC",
-        "SELECT 1 FROM entries WHERE idx = 1 AND entry = x'00' AND document IS NOT 1 LIMIT 1",
-        "DELETE FROM changes WHERE n IN (SELECT n FROM changes WHERE n < (SELECT max(n) FROM changes) \
-         ORDER BY n LIMIT 200) AND stamp < 1",
+        "SELECT 1 FROM outlast_entries WHERE idx = 1 AND entry = x'00' AND document IS NOT 1 LIMIT 1",
+        "DELETE FROM outlast_changes WHERE n IN (SELECT n FROM outlast_changes WHERE n < (SELECT max(n) \
+         FROM outlast_changes) ORDER BY n LIMIT 200) AND stamp < 1",
     ] {
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let steps = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
@@ -99,12 +100,13 @@ async fn a_statement_is_compiled_once_whatever_is_bound() {
     let path = directory.path().join("shop.db");
     SqliteStore::open(SqliteOptions::file(&path)).await.unwrap().close().await;
     let counted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) \
-                   INSERT INTO inbox (execution, n, message, kind, payload) SELECT i / 9, i, i, 1, x'' FROM n; ANALYZE;";
+                   INSERT INTO outlast_inbox (execution, n, message, kind, payload) SELECT i / 9, i, i, 1, x'' \
+                   FROM n; ANALYZE;";
     stranger(&path).execute_batch(counted).unwrap();
     let opened = open::file(&path, schema::MIGRATIONS, Stamp::now()).unwrap();
     let reader = open::reader(&path).unwrap();
     for connection in [&opened.connection, &reader] {
-        let mut find = connection.prepare("SELECT message FROM inbox WHERE execution = ? ORDER BY n").unwrap();
+        let mut find = connection.prepare("SELECT message FROM outlast_inbox WHERE execution = ? ORDER BY n").unwrap();
         for id in ["1", "2", "3"] {
             assert!(find.exists([id]).unwrap());
         }

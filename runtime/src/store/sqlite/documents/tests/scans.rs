@@ -149,10 +149,10 @@ async fn fill(store: &Arc<SqliteStore>, random: &mut Random, count: i32) {
 /// Each document's entries, from the document itself and from the table.
 fn entries_are_those_of_the_documents(path: &std::path::Path) {
     let connection = rusqlite::Connection::open(path).unwrap();
-    let mut indexes = connection.prepare("SELECT n, model FROM indexes").unwrap();
+    let mut indexes = connection.prepare("SELECT n, model FROM outlast_indexes").unwrap();
     let indexes: Vec<(i64, Vec<u8>)> =
         indexes.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
-    let mut documents = connection.prepare("SELECT n, body FROM documents").unwrap();
+    let mut documents = connection.prepare("SELECT n, body FROM outlast_documents").unwrap();
     let documents: Vec<(i64, Vec<u8>)> =
         documents.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect();
     let mut wanted = Vec::new();
@@ -164,7 +164,7 @@ fn entries_are_those_of_the_documents(path: &std::path::Path) {
         }
     }
     wanted.sort();
-    let mut entries = connection.prepare("SELECT idx, entry, document FROM entries ORDER BY 1, 2, 3").unwrap();
+    let mut entries = connection.prepare("SELECT idx, entry, document FROM outlast_entries ORDER BY 1, 2, 3").unwrap();
     let came: Vec<(i64, Vec<u8>, i64)> =
         entries.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap().map(Result::unwrap).collect();
     assert_eq!(came, wanted);
