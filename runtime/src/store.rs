@@ -26,7 +26,9 @@ pub(crate) use identity::{Epoch, Slot, Stamp, WorkerId};
 pub(crate) use name::Name;
 pub(crate) use overview::{Details, Report, Retention};
 pub use overview::{Filter, Summary};
-#[cfg(any(feature = "sqlite", feature = "cli"))]
+#[cfg(any(feature = "sqlite", feature = "mongodb"))]
+pub(crate) use portable::Piped;
+#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "cli"))]
 pub(crate) use portable::Portable;
 pub(crate) use portable::{Piece, Pieces};
 pub use record::Kind;
@@ -491,6 +493,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// The store is whole.
     fn end_import(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Takes out all that an import has put in: the store is empty again, and what it was.
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Facts and problems. Slow (reads the whole store) if `thorough`.
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>>;

@@ -20,8 +20,10 @@ mod data;
 mod ends;
 mod entries;
 mod executions;
+mod export;
 mod failure;
 mod handover;
+mod import;
 mod inbox;
 mod inserts;
 mod lease;
@@ -60,7 +62,7 @@ use super::{
     NewExecution, Piece, Pieces, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::{Operation, Reply};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The store in MongoDB.
 pub(crate) struct MongoStore {
@@ -317,19 +319,23 @@ impl Store for MongoStore {
     }
 
     fn export(&self) -> BoxFuture<'_, Result<Box<dyn Pieces>>> {
-        Box::pin(std::future::ready(Err(not_yet("export"))))
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.start_export().await }))
     }
 
-    fn begin_import(&self, _: Vec<u8>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+    fn begin_import(&self, digest_key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.begin_import(&digest_key).await }))
     }
 
-    fn import(&self, _: Vec<Piece>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+    fn import(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.import(pieces).await }))
     }
 
     fn end_import(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.end_import().await }))
+    }
+
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.abort_import().await }))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {
@@ -345,14 +351,6 @@ impl Store for MongoStore {
             self.stop_threads().await;
         })
     }
-}
-
-/// The error of what this store is still to learn.
-fn not_yet(what: &str) -> Error {
-    Error::of(
-        ErrorKind::Unsupported,
-        format!("`{what}` works on the embedded store alone in this version, not on MongoDB"),
-    )
 }
 
 /// Takes bytes out of a document.

@@ -496,6 +496,10 @@ impl Store for SqliteStore {
         Box::pin(self.ask("end import", |desk: &mut Desk<'_>| desk.end_import()))
     }
 
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("abort import", |desk: &mut Desk<'_>| desk.abort_import()))
+    }
+
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {
         Box::pin(self.report_for(thorough))
     }

@@ -327,7 +327,8 @@ fn hint(hint: Option<&Hint>) -> Option<DriverHint> {
     })
 }
 
-fn theirs(model: &IndexModel) -> DriverIndexModel {
+/// A model in the driver's type.
+pub(super) fn theirs(model: &IndexModel) -> DriverIndexModel {
     let options = model.options.clone().unwrap_or_default();
     let options = DriverIndexOptions::builder()
         .name(options.name)
@@ -339,7 +340,8 @@ fn theirs(model: &IndexModel) -> DriverIndexModel {
     DriverIndexModel::builder().keys(model.keys.clone()).options(options).build()
 }
 
-fn ours(model: DriverIndexModel) -> IndexModel {
+/// A model of the driver's, as far as outlast has words for it.
+pub(super) fn ours(model: DriverIndexModel) -> IndexModel {
     let options = model.options.unwrap_or_default();
     let options = IndexOptions {
         name: options.name,
@@ -352,7 +354,7 @@ fn ours(model: DriverIndexModel) -> IndexModel {
 }
 
 /// The next of a stream.
-async fn next<T>(stream: &mut (impl Stream<Item = Driven<T>> + Unpin)) -> Driven<Option<T>> {
+pub(super) async fn next<T>(stream: &mut (impl Stream<Item = Driven<T>> + Unpin)) -> Driven<Option<T>> {
     std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_next(cx)).await.transpose()
 }
 

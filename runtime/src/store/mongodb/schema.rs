@@ -5,6 +5,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::failure::{Fault, is_duplicate};
+use super::import::half_filled;
 use super::shared::Failing;
 use super::{bytes, random};
 use crate::error::{Error, ErrorKind};
@@ -87,6 +88,9 @@ async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, 
             return Err(Error::of(ErrorKind::Damaged, text).into());
         }
         Err(_) => return Err(Failing::damaged("its collection `outlast.meta` has no version").into()),
+    }
+    if store.contains_key("importing") {
+        return Err(half_filled(tables.meta.namespace().db.as_str()).into());
     }
     let digest_key = bytes(&mut store, "digest_key")
         .ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no digest key"))?;

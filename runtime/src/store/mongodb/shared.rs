@@ -14,6 +14,7 @@ use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
 use super::creation::Creations;
 use super::failure::{Failure, Fault};
+use super::import::Tail;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
@@ -54,6 +55,8 @@ pub(super) struct Shared {
     /// When this handle was opened.
     pub(super) opened: Instant,
     pub(super) purge_clock: Mutex<Option<(i64, Instant)>>,
+    /// What an import through this handle has under way.
+    pub(super) importing: tokio::sync::Mutex<Option<Tail>>,
     /// Sweeps so far: some look further than others.
     pub(super) sweeps: AtomicI64,
     /// A test lets this handle's workers look hung.
@@ -117,6 +120,7 @@ impl Shared {
             ahead: AtomicI64::new(0),
             opened: Instant::now(),
             purge_clock: Mutex::default(),
+            importing: tokio::sync::Mutex::default(),
             sweeps: AtomicI64::new(0),
             #[cfg(test)]
             frozen: AtomicBool::new(false),
@@ -239,6 +243,25 @@ impl Shared {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(closed()),
                 Err(_) => Err(shared.late()),
+            }
+        }
+    }
+
+    /// Asks for one who moves the store as a whole: that takes its time, and isn't begun again by itself.
+    pub(super) fn at_leisure<T, F, R>(self: &Arc<Self>, run: R) -> impl Future<Output = Result<T>> + Send + use<T, F, R>
+    where
+        T: Send + 'static,
+        R: FnOnce(Arc<Self>) -> F,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let task = self.runtime.spawn(run(self.clone()));
+        let name = self.name.clone();
+        async move {
+            match task.await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(Fault::Answer(error))) => Err(error),
+                Ok(Err(Fault::Failure(failure))) => Err(failure.error(&name)),
+                Err(_) => Err(closed()),
             }
         }
     }

@@ -5,6 +5,7 @@ mod commands;
 mod data;
 mod engine;
 mod faults;
+mod moving;
 mod opening;
 mod proxy;
 mod races;
