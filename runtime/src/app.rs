@@ -17,11 +17,15 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 mod executions;
+#[cfg(feature = "mongodb")]
+mod native;
 mod place;
 
 #[cfg(feature = "cli")]
 pub(crate) use executions::CallOptions;
 pub use executions::{AnyHandle, Execution};
+#[cfg(feature = "mongodb")]
+pub use native::database;
 
 /// An application: where its data lives, what it depends on.
 ///

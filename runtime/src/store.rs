@@ -409,6 +409,10 @@ pub(crate) const MAX_ROWS_FOR_SIGNALS: u64 = 200_000;
 
 /// A store. All methods may be called from any thread inside a tokio runtime; none blocks its caller.
 pub(crate) trait Store: Send + Sync + 'static {
+    /// Itself, for the ways out to a store's own driver.
+    #[cfg(feature = "mongodb")]
+    fn as_any(&self) -> &dyn std::any::Any;
+
     /// Registers a worker, which is alive from then on for as long as its process is, and claimable work of parked
     /// executions of other builds becomes due. `build` is this binary's.
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>>;

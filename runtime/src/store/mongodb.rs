@@ -29,6 +29,7 @@ mod inserts;
 mod lease;
 mod log;
 mod mailbag;
+mod native;
 mod options;
 mod purge;
 mod report;
@@ -54,6 +55,8 @@ use self::creation::Creation;
 use self::failure::Failure;
 use self::inbox::Posting;
 use self::lease::Leases;
+pub(crate) use self::native::database_of;
+pub use self::native::session;
 pub(crate) use self::options::MongoOptions;
 use self::shared::{Shared, closed};
 use self::wakeups::LookOut;
@@ -160,6 +163,10 @@ impl Drop for Threads {
 }
 
 impl Store for MongoStore {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>> {
         Box::pin(async move {
             let worker = self.shared.new_worker()?;

@@ -299,6 +299,11 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    #[cfg(feature = "mongodb")]
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>> {
         Box::pin(async move {
             let worker = self.blocking(Liveness::enlist).await?.map_err(|error| self.io(&error))?;

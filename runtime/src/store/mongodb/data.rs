@@ -7,12 +7,12 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use futures_core::Stream;
 use mongodb::error::Result as Driven;
-use mongodb::options::{Hint as DriverHint, IndexOptions as DriverIndexOptions};
+use mongodb::options::Hint as DriverHint;
 use mongodb::{ClientSession, Collection, Cursor, IndexModel as DriverIndexModel};
 
 use self::failed::Failed;
 use super::shared::{Shared, closed};
-use crate::data::models::{Hint, IndexModel, IndexOptions};
+use crate::data::models::{Hint, IndexModel};
 use crate::data::operation::{Query, Rows, Verb};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -241,7 +241,7 @@ impl Run<'_> {
     }
 
     async fn create_indexes(&mut self, models: &[IndexModel]) -> Result<Reply, Failed> {
-        let made = self.collection.create_indexes(models.iter().map(theirs)).await?;
+        let made = self.collection.create_indexes(models.iter().cloned().map(DriverIndexModel::from)).await?;
         let named = |(model, name): (&IndexModel, String)| {
             let mut model = model.clone();
             model.options.get_or_insert_default().name = Some(name);
@@ -261,7 +261,7 @@ impl Run<'_> {
         };
         let mut models = Vec::new();
         while let Some(model) = next(&mut cursor).await? {
-            models.push(ours(model));
+            models.push(model.into());
         }
         Ok(Reply::Indexes(models))
     }
@@ -321,36 +321,7 @@ impl Finding for mongodb::action::Find<'_, RawDocumentBuf> {
 
 /// A hint in the driver's type.
 fn hint(hint: Option<&Hint>) -> Option<DriverHint> {
-    hint.map(|hint| match hint {
-        Hint::Keys(keys) => DriverHint::Keys(keys.clone()),
-        Hint::Name(name) => DriverHint::Name(name.clone()),
-    })
-}
-
-/// A model in the driver's type.
-pub(super) fn theirs(model: &IndexModel) -> DriverIndexModel {
-    let options = model.options.clone().unwrap_or_default();
-    let options = DriverIndexOptions::builder()
-        .name(options.name)
-        .unique(options.unique)
-        .sparse(options.sparse)
-        .partial_filter_expression(options.partial_filter_expression)
-        .expire_after(options.expire_after)
-        .build();
-    DriverIndexModel::builder().keys(model.keys.clone()).options(options).build()
-}
-
-/// A model of the driver's, as far as outlast has words for it.
-pub(super) fn ours(model: DriverIndexModel) -> IndexModel {
-    let options = model.options.unwrap_or_default();
-    let options = IndexOptions {
-        name: options.name,
-        unique: options.unique,
-        sparse: options.sparse,
-        partial_filter_expression: options.partial_filter_expression,
-        expire_after: options.expire_after,
-    };
-    IndexModel { keys: model.keys, options: Some(options) }
+    hint.cloned().map(DriverHint::from)
 }
 
 /// The next of a stream.

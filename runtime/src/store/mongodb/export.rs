@@ -259,7 +259,7 @@ impl Reading {
                 continue;
             }
             if is_movable(&model) {
-                indexes.push(data::ours(model));
+                indexes.push(model.into());
             } else {
                 let name = model.options.and_then(|options| options.name).unwrap_or_default();
                 tracing::warn!(collection = of.name(), index = name, "an index of a kind that no export can hold");

@@ -11,7 +11,6 @@ use mongodb::Collection;
 use mongodb::error::ErrorKind as DriverKind;
 use serde::Serialize;
 
-use super::data::theirs;
 use super::entries::{self, At, outcome_number};
 use super::executions::{code, watcher};
 use super::export::is_own;
@@ -181,7 +180,7 @@ impl Shared {
         self.command(self.own.create_collection(name)).await?;
         if !indexes.is_empty() {
             let table = self.own.collection::<Document>(name);
-            self.command(table.create_indexes(indexes.iter().map(theirs))).await?;
+            self.command(table.create_indexes(indexes.iter().cloned().map(mongodb::IndexModel::from))).await?;
         }
         Ok(())
     }
