@@ -19,6 +19,8 @@ pub(crate) struct MongoOptions {
     pub(crate) pool: u32,
     /// Inserts of rows that are under way at once.
     pub(crate) lanes: usize,
+    /// Whether a store is made where there is none. Who only looks makes nothing.
+    pub(crate) make: bool,
     /// A test hears each command.
     #[cfg(test)]
     pub(super) heard: Option<super::tests::Heard>,
@@ -34,6 +36,7 @@ impl MongoOptions {
             poll: Duration::from_secs(1),
             pool: 16,
             lanes: 4,
+            make: true,
             #[cfg(test)]
             heard: None,
         }

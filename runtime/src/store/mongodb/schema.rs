@@ -57,9 +57,19 @@ impl Tables {
 }
 
 /// Makes what is missing. Any number of workers may start at once: one of them makes the key.
-pub(super) async fn prepare(database: &Database, tables: &Tables, failing: &Failing<'_>) -> Result<Found, Fault> {
+pub(super) async fn prepare(
+    database: &Database,
+    tables: &Tables,
+    failing: &Failing<'_>,
+    may_make: bool,
+) -> Result<Option<Found>, Fault> {
     // Who may write nothing yet learns it from a store that is refused, so the version comes first.
     let there = found(tables, failing).await?;
+    if !may_make {
+        let Some(found) = there else { return Ok(None) };
+        let indexed_log = !ranges_by_id(database, tables).await;
+        return Ok(Some(Found { indexed_log, ..found }));
+    }
     if there.is_none() {
         make(tables, failing).await?;
     }
@@ -71,7 +81,7 @@ pub(super) async fn prepare(database: &Database, tables: &Tables, failing: &Fail
         let model = index("by_execution", doc! { "_id.e": 1, "_id.p": 1 }, false);
         tables.log.create_index(model).await.map_err(|error| failing.of(&error))?;
     }
-    Ok(Found { indexed_log, ..found })
+    Ok(Some(Found { indexed_log, ..found }))
 }
 
 async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, Fault> {

@@ -94,10 +94,16 @@ impl Shared {
         let Connected { client, own, plain, options: client_options, redaction, name } =
             client::connect(&options).await?;
         let tables = Tables::of(&own);
-        let found = schema::prepare(&own, &tables, &Failing(&redaction)).await;
+        let found = schema::prepare(&own, &tables, &Failing(&redaction), options.make).await;
         let found = found.map_err(|fault| match fault {
             Fault::Failure(failure) => failure.error(&name),
             Fault::Answer(error) => error,
+        })?;
+        let found = found.ok_or_else(|| {
+            Error::of(
+                ErrorKind::NotFound,
+                format!("there is no store at {name} yet: `serve` or `call` makes it, OUTLAST_STORE says where"),
+            )
         })?;
         let shared = Self {
             options,
