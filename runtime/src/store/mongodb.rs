@@ -25,6 +25,7 @@ mod failure;
 mod handover;
 mod import;
 mod inbox;
+mod incarnation;
 mod inserts;
 mod lease;
 mod log;
@@ -174,7 +175,7 @@ impl Store for MongoStore {
             self.shared
                 .ask(move |shared| {
                     let id = id.clone();
-                    async move { Ok(shared.register(&id, build).await?) }
+                    async move { shared.register(&id, build).await }
                 })
                 .await?;
             Ok(worker)
@@ -185,7 +186,7 @@ impl Store for MongoStore {
         let worker = worker.clone();
         Box::pin(self.shared.ask(move |shared| {
             let worker = worker.clone();
-            async move { Ok(shared.sweep(&worker).await?) }
+            async move { shared.sweep(&worker).await }
         }))
     }
 

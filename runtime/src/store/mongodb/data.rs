@@ -68,6 +68,7 @@ impl Shared {
             if shared.is_closed() {
                 return Err(closed());
             }
+            shared.check_not_replaced()?;
             let asked = shared.clone();
             let mut task = shared.runtime.spawn(async move {
                 asked.point_of_data(&operation, "before-commit");

@@ -69,6 +69,7 @@ impl Shared {
     pub(super) async fn begin_import(&self, digest_key: &[u8]) -> Result<(), Fault> {
         self.check_empty().await?;
         let incarnation = crate::digest::hex(&random::<16>()?);
+        self.incarnation.add(incarnation.clone());
         let unmarked = doc! { "_id": "store", "importing": { "$exists": false } };
         let mark = doc! {
             "importing": &incarnation,

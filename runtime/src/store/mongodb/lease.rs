@@ -12,7 +12,7 @@ use mongodb::{Client, Collection};
 use tokio::sync::watch;
 
 use super::executions::due_now;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::random;
 use super::schema::{OPEN, PARKED, Tables};
 use super::shared::Shared;
@@ -55,17 +55,22 @@ fn until(lease: Duration) -> Document {
 }
 
 async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
-    let mut table: Option<Collection<Document>> = None;
+    let mut tables: Option<Tables> = None;
     let mut measured = Instant::now();
     loop {
         let Some(alive) = shared.upgrade() else { return };
         let lease = alive.options.lease;
-        let table = table.get_or_insert_with(|| own_table(&alive));
+        let tables = tables.get_or_insert_with(|| own_tables(&alive));
         let mut failed = false;
         for worker in alive.claims.to_renew() {
             if !alive.is_frozen() {
-                failed |= alive.renew(table, &worker).await.is_err();
+                failed |= alive.renew(&tables.workers, &worker).await.is_err();
             }
+        }
+        match alive.look_at_incarnation(&tables.meta).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(_) => failed = true,
         }
         // Who has no worker learns the server's time in another way.
         if measured.elapsed() > MEASURED {
@@ -82,13 +87,13 @@ async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// The workers' collection through a client of this thread's own: a pool that is full of work holds no lease up.
-fn own_table(shared: &Shared) -> Collection<Document> {
+/// The collections through a client of this thread's own: a pool that is full of work holds no lease up.
+fn own_tables(shared: &Shared) -> Tables {
     let mut options = shared.client_options.clone();
     options.max_pool_size = Some(1);
     match Client::with_options(options) {
-        Ok(client) => Tables::of(&client.database(shared.own.name())).workers,
-        Err(_) => shared.tables.workers.clone(),
+        Ok(client) => Tables::of(&client.database(shared.own.name())),
+        Err(_) => shared.tables.clone(),
     }
 }
 
@@ -100,7 +105,10 @@ impl Shared {
     }
 
     /// Registers a worker, and wakes what was parked for another build.
-    pub(super) async fn register(&self, id: &WorkerId, build: u64) -> Result<(), Failure> {
+    pub(super) async fn register(&self, id: &WorkerId, build: u64) -> Result<(), Fault> {
+        if self.look_at_incarnation(&self.tables.meta).await? {
+            return Err(self.replaced().into());
+        }
         self.point("before-commit", || "register".to_owned());
         let mut set = until(self.options.lease);
         set.extend(doc! { "build": build as i64, "registered": Stamp::now().0 });

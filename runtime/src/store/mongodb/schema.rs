@@ -38,6 +38,7 @@ pub(super) struct Tables {
 /// What a store is, once it is there.
 pub(super) struct Found {
     pub(super) digest_key: Vec<u8>,
+    pub(super) incarnation: String,
     /// The server finds ranges of the log by an index of its own, since it doesn't by `_id`.
     pub(super) indexed_log: bool,
 }
@@ -104,7 +105,8 @@ async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, 
     }
     let digest_key = bytes(&mut store, "digest_key")
         .ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no digest key"))?;
-    Ok(Some(Found { digest_key, indexed_log: false }))
+    let incarnation = store.get_str("incarnation").unwrap_or_default().to_owned();
+    Ok(Some(Found { digest_key, incarnation, indexed_log: false }))
 }
 
 /// The one document that makes a database a store. Of several that are made at once, the first stands.

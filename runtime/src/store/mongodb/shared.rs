@@ -15,6 +15,7 @@ use super::client::{self, Connected, Redaction};
 use super::creation::Creations;
 use super::failure::{Failure, Fault};
 use super::import::Tail;
+use super::incarnation::Incarnation;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     pub(super) plain: Database,
     pub(super) tables: Tables,
     pub(super) indexed_log: bool,
+    pub(super) incarnation: Incarnation,
     pub(super) claims: Claims,
     pub(super) writer: Writer,
     pub(super) creations: Creations,
@@ -115,6 +117,7 @@ impl Shared {
             plain,
             tables,
             indexed_log: found.indexed_log,
+            incarnation: Incarnation::new(found.incarnation),
             claims: Claims::default(),
             writer: Writer::default(),
             creations: Creations::default(),
@@ -184,6 +187,9 @@ impl Shared {
 
     /// The error for a caller whose limit has passed.
     pub(super) fn late(&self) -> Error {
+        if self.incarnation.is_replaced() {
+            return self.replaced();
+        }
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(failure) => failure.error(&self.name),
             None => client::too_late(&self.options),
@@ -226,6 +232,7 @@ impl Shared {
             if shared.is_closed() {
                 return Err(closed());
             }
+            shared.check_not_replaced()?;
             let (asked, limit) = (shared.clone(), shared.options.limit);
             // A task of the store's own: what the driver has begun is never dropped half-way.
             let task = shared.runtime.spawn(async move {
@@ -239,6 +246,7 @@ impl Shared {
                         }
                         Err(Fault::Failure(failure)) => {
                             if !pause.after(&asked, &failure).await {
+                                asked.check_not_replaced()?;
                                 return Err(closed());
                             }
                         }

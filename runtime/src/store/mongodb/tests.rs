@@ -5,6 +5,7 @@ mod commands;
 mod data;
 mod engine;
 mod faults;
+mod incarnation;
 mod moving;
 mod opening;
 mod proxy;

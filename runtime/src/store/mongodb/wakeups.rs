@@ -92,6 +92,10 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
             }
             Ok(None) | Err(_) => {
                 stream = None;
+                // A stream ends with its collection, too.
+                if let Ok(true) = alive.look_at_incarnation(&alive.tables.meta).await {
+                    return;
+                }
                 alive.bump();
             }
         }
