@@ -424,6 +424,10 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Gives back what the worker owns, at once, and takes it off the list. Not a crash.
     fn leave(&self, worker: &WorkerId) -> BoxFuture<'_, Result<()>>;
 
+    /// The worker is gone without a word, as when its process dies: its lease is given up, and others take back what it
+    /// owns. Doesn't wait.
+    fn forsake(&self, worker: &WorkerId);
+
     /// Creates an execution, or says what stands under its id.
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>>;
 

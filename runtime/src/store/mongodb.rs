@@ -111,11 +111,15 @@ impl MongoStore {
     fn stop_threads(&self) -> impl Future<Output = ()> + Send + use<> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (look_out, client) = (self.look_out.clone(), self.shared.client.clone());
+        let forsaken = self.shared.forsaken.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, ended) = tokio::sync::oneshot::channel::<()>();
         if let Some(threads) = threads {
             let stop = move || {
                 threads.block_on(async {
                     let quiet = async {
+                        if let Some(forsaken) = forsaken {
+                            let _ = forsaken.await;
+                        }
                         look_out.stop().await;
                         client.shutdown().immediate(true).await;
                     };
@@ -196,6 +200,10 @@ impl Store for MongoStore {
             let worker = worker.clone();
             async move { Ok(shared.leave(&worker).await?) }
         }))
+    }
+
+    fn forsake(&self, worker: &WorkerId) {
+        self.shared.forsake(worker);
     }
 
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>> {

@@ -336,6 +336,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn forsake(&self, worker: &WorkerId) {
+        self.liveness.drop_lock(worker);
+    }
+
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>> {
         Box::pin(async move {
             let hand = self.handover();

@@ -4,7 +4,7 @@
 //! A lease decides only when others try. That a worker which was taken back from can't write is the log's business.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
@@ -136,6 +136,20 @@ impl Shared {
             self.bump();
         }
         Ok(())
+    }
+
+    /// Gives up the lease of a worker that was dropped: no renewal, and a mark, so that nobody waits for its end. Where the
+    /// mark can't be made, the lease runs out.
+    pub(super) fn forsake(self: &Arc<Self>, id: &WorkerId) {
+        self.claims.retire(id);
+        let (workers, id) = (self.tables.workers.clone(), id.clone());
+        let marking = self.runtime.spawn(async move {
+            let mark = workers.update_one(doc! { "_id": &*id.0 }, doc! { "$set": { "dead": true } });
+            if let Err(error) = mark.await {
+                tracing::debug!(%error, "the lease of a worker that was dropped runs out by itself");
+            }
+        });
+        *self.forsaken.lock().unwrap_or_else(PoisonError::into_inner) = Some(marking);
     }
 
     /// Asks the server for its time.

@@ -9,6 +9,7 @@ use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
@@ -59,6 +60,8 @@ pub(super) struct Shared {
     pub(super) purge_clock: Mutex<Option<(i64, Instant)>>,
     /// What an import through this handle has under way.
     pub(super) importing: tokio::sync::Mutex<Option<Tail>>,
+    /// A worker that was given up is being marked.
+    pub(super) forsaken: Mutex<Option<JoinHandle<()>>>,
     /// Sweeps so far: some look further than others.
     pub(super) sweeps: AtomicI64,
     /// A test lets this handle's workers look hung.
@@ -130,6 +133,7 @@ impl Shared {
             opened: Instant::now(),
             purge_clock: Mutex::default(),
             importing: tokio::sync::Mutex::default(),
+            forsaken: Mutex::default(),
             sweeps: AtomicI64::new(0),
             #[cfg(test)]
             frozen: AtomicBool::new(false),
