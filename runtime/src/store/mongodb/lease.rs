@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
-use mongodb::{Client, Collection};
+use mongodb::Collection;
 use tokio::sync::watch;
 
 use super::executions::due_now;
@@ -55,12 +55,12 @@ fn until(lease: Duration) -> Document {
 }
 
 async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
-    let mut tables: Option<Tables> = None;
     let mut measured = Instant::now();
     loop {
         let Some(alive) = shared.upgrade() else { return };
         let lease = alive.options.lease;
-        let tables = tables.get_or_insert_with(|| own_tables(&alive));
+        // A pool that is full of work holds no lease up.
+        let tables = Tables::of(&alive.aside.database(alive.own.name()));
         let mut failed = false;
         for worker in alive.claims.to_renew() {
             if !alive.is_frozen() {
@@ -84,16 +84,6 @@ async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
         if *stopped.borrow() {
             return;
         }
-    }
-}
-
-/// The collections through a client of this thread's own: a pool that is full of work holds no lease up.
-fn own_tables(shared: &Shared) -> Tables {
-    let mut options = shared.client_options.clone();
-    options.max_pool_size = Some(1);
-    match Client::with_options(options) {
-        Ok(client) => Tables::of(&client.database(shared.own.name())),
-        Err(_) => shared.tables.clone(),
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mongodb::error::Result as Driven;
-use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -35,8 +34,10 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) redaction: Redaction,
     pub(super) client: Client,
-    /// For the lease's and the change stream's own clients.
-    pub(super) client_options: ClientOptions,
+    /// For what work mustn't hold up: leases and the change stream.
+    pub(super) aside: Client,
+    #[cfg(test)]
+    pub(super) client_options: mongodb::options::ClientOptions,
     pub(super) own: Database,
     /// The application's collections, with the URI's concerns.
     pub(super) plain: Database,
@@ -96,8 +97,10 @@ impl Failing<'_> {
 impl Shared {
     /// Finds the server, and the store in it. Gives the digest key, too.
     pub(super) async fn open(options: MongoOptions, bodies: Handle, runtime: Handle) -> Result<(Arc<Self>, Vec<u8>)> {
-        let Connected { client, own, plain, options: client_options, redaction, name } =
-            client::connect(&options).await?;
+        let connected = client::connect(&options).await?;
+        #[cfg(test)]
+        let client_options = connected.options;
+        let Connected { client, aside, own, plain, redaction, name, .. } = connected;
         let tables = Tables::of(&own);
         let found = schema::prepare(&own, &tables, &Failing(&redaction), options.make).await;
         let found = found.map_err(|fault| match fault {
@@ -115,6 +118,8 @@ impl Shared {
             name,
             redaction,
             client,
+            aside,
+            #[cfg(test)]
             client_options,
             own,
             plain,

@@ -2,6 +2,7 @@
 
 mod changes;
 mod commands;
+mod connections;
 mod data;
 mod engine;
 mod faults;
@@ -17,6 +18,7 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub(super) use self::connections::Pooled;
 use super::*;
 use crate::store::conformance::{self, Stores};
 
