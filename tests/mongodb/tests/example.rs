@@ -22,8 +22,8 @@ async fn the_worked_example_is_right_on_mongodb() {
         let (right, said) = crud(&uri);
         assert!(right && said.ends_with("all of it is right\n"), "{said}");
     }
-    let left = mongo.database().await.collection::<bson::Document>("crud-customers").count_documents(bson::doc! {});
-    assert_eq!(left.await.unwrap(), 1, "it was there that it ran");
+    let customers = mongo.database().await.collection::<bson::Document>("crud-customers");
+    assert_eq!(customers.count_documents(bson::doc! {}).await.unwrap(), 1, "it was there that it ran");
 }
 
 #[test]
