@@ -5,7 +5,7 @@
 
 use bson::{Bson, Document, doc};
 use futures_core::Stream;
-use mongodb::ClientSession;
+use mongodb::{ClientSession, Collection};
 
 use super::failure::Failure;
 use super::schema::binary;
@@ -40,17 +40,18 @@ impl Shared {
         self.restore_within(document, None).await
     }
 
-    /// The same as part of a session, which may see an earlier moment.
+    /// The same out of the pieces that a session sees, which may be those of an earlier moment.
     pub(super) async fn restore_within(
         &self,
         document: &mut Document,
-        mut session: Option<&mut ClientSession>,
+        mut session: Option<(&Collection<Document>, &mut ClientSession)>,
     ) -> Result<(), Failure> {
         for (_, value) in document.iter_mut() {
             if let Bson::Document(named) = value
                 && let (Ok(key), Ok(pieces)) = (named.get_str("blob"), named.get_i32("pieces"))
             {
-                *value = binary(self.read_blob(key, pieces, session.as_deref_mut()).await?);
+                let session = session.as_mut().map(|(blobs, session)| (*blobs, &mut **session));
+                *value = binary(self.read_blob(key, pieces, session).await?);
             }
         }
         Ok(())
@@ -60,15 +61,15 @@ impl Shared {
         &self,
         key: &str,
         pieces: i32,
-        mut session: Option<&mut ClientSession>,
+        mut session: Option<(&Collection<Document>, &mut ClientSession)>,
     ) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         for number in 0..pieces {
             let id = format!("{key}:{number:04}");
-            let find = self.tables.blobs.find_one(doc! { "_id": id });
-            let found = match session.as_deref_mut() {
-                Some(session) => self.command(find.session(session)).await?,
-                None => self.command(find).await?,
+            let id = doc! { "_id": id };
+            let found = match &mut session {
+                Some((blobs, session)) => self.command(blobs.find_one(id).session(&mut **session)).await?,
+                None => self.command(self.tables.blobs.find_one(id)).await?,
             };
             let piece = found.and_then(|mut piece| super::bytes(&mut piece, "v"));
             whole.extend(piece.ok_or_else(|| Failure::Damaged(format!("a piece of the value {key} is missing")))?);

@@ -92,6 +92,12 @@ pub(super) fn transaction_options() -> mongodb::options::TransactionOptions {
         .build()
 }
 
+/// The options of a database as a snapshot session reads it: the driver keeps a concern that is there, whatever session
+/// the command is of.
+pub(super) fn snapshot_options() -> DatabaseOptions {
+    DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).selection_criteria(primary()).build()
+}
+
 /// Finds the server and asks it what it is.
 pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let shown = shown(&options.uri);

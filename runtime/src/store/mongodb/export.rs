@@ -7,17 +7,18 @@ use std::sync::Arc;
 
 use bson::{Document, RawDocumentBuf, doc};
 use mongodb::results::CollectionType;
-use mongodb::{ClientSession, Collection, IndexModel as DriverIndexModel, SessionCursor};
+use mongodb::{ClientSession, Collection, Database, IndexModel as DriverIndexModel, SessionCursor};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::client::snapshot_options;
 use super::data;
 use super::entries::{What, entry};
 use super::executions::Execution;
 use super::failure::{Failure, Fault};
 use super::inbox::message;
 use super::log::Log;
-use super::schema::TOMBSTONE;
+use super::schema::{TOMBSTONE, Tables};
 use super::shared::Shared;
 use crate::data::models::IndexModel;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,14 +36,17 @@ const TOO_OLD: [i32; 2] = [239, 246];
 impl Shared {
     /// Starts to read all of the store.
     pub(super) async fn start_export(self: &Arc<Self>) -> Result<Box<dyn Pieces>, Fault> {
-        let session = self.snapshot().await?;
+        let database = self.client.database_with_options(self.own.name(), snapshot_options());
+        let tables = Tables::of(&database);
+        let session = self.snapshot(&tables).await?;
         let names = self.application_collections().await?;
         let mut total = self.command(self.tables.executions.count_documents(doc! { "status": { "$gte": 0 } })).await?;
         for name in &names {
             total += self.command(self.own.collection::<Document>(name).estimated_document_count()).await?;
         }
         let (sender, pieces) = mpsc::channel(2);
-        let mut reading = Reading { shared: self.clone(), session, sender, untold: FastMap::default() };
+        let shared = self.clone();
+        let mut reading = Reading { shared, database, tables, session, sender, untold: FastMap::default() };
         drop(self.runtime.spawn(async move {
             if let Err(failure) = reading.all(&names).await {
                 let error = reading.error(&failure);
@@ -82,9 +86,9 @@ impl Shared {
     }
 
     /// A session that sees one moment; where the server has none, one that sees a store in which nobody works.
-    async fn snapshot(&self) -> Result<ClientSession, Fault> {
+    async fn snapshot(&self, tables: &Tables) -> Result<ClientSession, Fault> {
         let mut session = self.command(self.client.start_session().snapshot(true)).await?;
-        let store = || self.tables.meta.find_one(doc! { "_id": "store" });
+        let store = || tables.meta.find_one(doc! { "_id": "store" });
         let before = self.command(store().session(&mut session)).await?;
         let mark = self.tables.meta.update_one(doc! { "_id": "store" }, doc! { "$inc": { "exports": 1_i64 } });
         self.command(mark).await?;
@@ -119,6 +123,9 @@ pub(super) fn is_own(name: &str) -> bool {
 /// An export under way.
 struct Reading {
     shared: Arc<Shared>,
+    /// With the concern that snapshots have.
+    database: Database,
+    tables: Tables,
     session: ClientSession,
     sender: mpsc::Sender<Result<Vec<Piece>>>,
     /// Ends of which not all watchers have been told at the moment of the snapshot: what they would have got.
@@ -171,7 +178,7 @@ impl Reading {
         let mut cursor = self.cursor(of, filter, sort).await?;
         let mut all = Vec::new();
         while let Some(mut document) = self.next(&mut cursor).await? {
-            self.shared.restore_within(&mut document, Some(&mut self.session)).await?;
+            self.shared.restore_within(&mut document, Some((&self.tables.blobs, &mut self.session))).await?;
             all.push(document);
         }
         Ok(all)
@@ -184,11 +191,11 @@ impl Reading {
                 return Ok(());
             }
         }
-        let executions = self.shared.tables.executions.clone();
+        let executions = self.tables.executions.clone();
         let (there, oldest) = (doc! { "status": { "$gte": 0 } }, doc! { "created": 1, "_id": 1 });
         let mut cursor = self.cursor(&executions, there, oldest).await?;
         while let Some(mut found) = self.next(&mut cursor).await? {
-            self.shared.restore_within(&mut found, Some(&mut self.session)).await?;
+            self.shared.restore_within(&mut found, Some((&self.tables.blobs, &mut self.session))).await?;
             if self.execution(Execution(found)).await?.is_err() {
                 return Ok(());
             }
@@ -207,7 +214,7 @@ impl Reading {
 
     /// An end and its news are one write in an export, as they are on other stores.
     async fn find_untold(&mut self) -> Result<(), Failure> {
-        let executions = self.shared.tables.executions.clone();
+        let executions = self.tables.executions.clone();
         for ended in self.gathered(&executions, doc! { "tell": true }, doc! { "ended": 1, "_id": 1 }).await? {
             let mut ended = Execution(ended);
             let (id, watchers) = (ended.id()?, ended.watchers());
@@ -222,7 +229,7 @@ impl Reading {
     }
 
     async fn collection(&mut self, name: &Arc<str>) -> Result<Result<(), Gone>, Failure> {
-        let collection = self.shared.own.collection::<RawDocumentBuf>(name);
+        let collection = self.database.collection::<RawDocumentBuf>(name);
         let indexes = self.indexes(&collection).await?;
         if self.give(Piece::Collection { name: name.clone(), indexes }).await.is_err() {
             return Ok(Err(Gone));
@@ -298,7 +305,7 @@ impl Reading {
         if epoch == Epoch(0) {
             return Ok((Log::default(), messages));
         }
-        let table = self.shared.tables.log.clone();
+        let table = self.tables.log.clone();
         let filter = self.shared.entries_of(std::slice::from_ref(id));
         let found = self.gathered(&table, filter, doc! { "_id": 1 }).await?;
         let mut entries = found.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
@@ -356,7 +363,7 @@ impl Reading {
     async fn inbox(&mut self, id: &ExecutionId, posts: i64, log: &Log) -> Result<Vec<Message>, Failure> {
         let mut inbox = Vec::new();
         if posts > 0 {
-            let table = self.shared.tables.inbox.clone();
+            let table = self.tables.inbox.clone();
             let found = self.gathered(&table, doc! { "e": id.as_str() }, doc! { "at": 1, "order": 1 }).await?;
             inbox = found.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
             inbox.retain(|message| !log.moved.contains(&message.id));

@@ -110,7 +110,7 @@ async fn expire(case: &conformance::case::Case, through: &MongoStore) {
 
 /// The commands that a store has sent.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<String>>>);
+pub(super) struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>);
 
 impl Heard {
     pub(super) fn hear(&self, event: &mongodb::event::command::CommandEvent) {
@@ -118,7 +118,14 @@ impl Heard {
             let name = &started.command_name;
             let of = started.command.get_str(name).unwrap_or_default();
             self.0.lock().unwrap().push(format!("{name} {of}"));
+            let level = started.command.get_document("readConcern").and_then(|concern| concern.get_str("level"));
+            self.1.lock().unwrap().push(format!("{name} {of} {}", level.unwrap_or("none")));
         }
+    }
+
+    /// All so far, with the levels of their read concerns.
+    fn with_levels(&self) -> Vec<String> {
+        self.1.lock().unwrap().clone()
     }
 
     /// Those since the last look, but for the one that asks what time it is.

@@ -257,6 +257,29 @@ async fn an_end_that_is_half_told_is_whole_in_an_export() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_exported_is_read_in_the_snapshot() {
+    let heard = Heard::default();
+    let mut options = hasty(&server::new_database());
+    options.heard = Some(heard.clone());
+    let (case, store) = case_on(options).await;
+    store.data(insert("customers", doc! { "_id": 1 }).unwrap()).await.unwrap();
+    let claimed = case.owned("a").await.unwrap();
+    case.must(&claimed, Write::Row { row: outcome("large", 0, Value::Ok(vec![1; 6 << 20])), from: None })
+        .await
+        .unwrap();
+    store.post(id("a"), signal("m", "rating")).await.unwrap();
+    store.leave(&case.worker).await.unwrap();
+    let before = heard.with_levels().len();
+    exported(&*store).await;
+    let asked = heard.with_levels().split_off(before);
+    for name in ["meta", "executions", "log", "inbox", "blobs"].map(|name| format!("outlast.{name}")) {
+        let of: Vec<_> = asked.iter().filter(|asked| asked.starts_with(&format!("find {name} "))).collect();
+        assert!(!of.is_empty() && of.iter().all(|asked| asked.ends_with(" snapshot")), "{name}: {of:?}");
+    }
+    assert!(asked.contains(&"find customers snapshot".to_owned()), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_is_of_one_moment() {
     let (_case, store) = case_on(hasty(&server::new_database())).await;
     store.data(insert("customers", doc! { "_id": 1 }).unwrap()).await.unwrap();
