@@ -40,7 +40,7 @@ fn what_is_no_export_or_not_whole_is_refused() {
     shop.run(&["import", "cut", "--store", "sqlite://a.db"])
         .failed(1, &["nothing was imported", "damaged at byte", "cut off"]);
     // The store is empty, and takes the whole.
-    assert_eq!(shop.run(&["ls", "--json", "--store", "sqlite://a.db"]).ok(), "");
+    assert_eq!(shop.run(&["ls", "--json", "--store", "sqlite://a.db"]).ok(), "[]\n");
     shop.run(&["import", "whole", "--store", "sqlite://a.db"]).ok();
     shop.run(&["export", "x", "--store", "sqlite://none.db"]).failed(3, &["there is no store"]);
     assert!(!shop.folder.path().join("x").exists() && !shop.folder.path().join("x.part").exists());
