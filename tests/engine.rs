@@ -7,6 +7,8 @@
 mod basics;
 #[path = "engine/children.rs"]
 mod children;
+#[path = "engine/dropped.rs"]
+mod dropped;
 #[path = "engine/ends.rs"]
 mod ends;
 #[path = "engine/errors.rs"]

@@ -17,11 +17,15 @@ use crate::settings::Settings;
 use crate::store::Store;
 
 mod executions;
+#[cfg(feature = "mongodb")]
+mod native;
 mod place;
 
 #[cfg(feature = "cli")]
 pub(crate) use executions::CallOptions;
 pub use executions::{AnyHandle, Execution};
+#[cfg(feature = "mongodb")]
+pub use native::database;
 
 /// An application: where its data lives, what it depends on.
 ///
@@ -216,8 +220,7 @@ impl App {
             return Err(error);
         }
         self.settings.worker = false;
-        place::must_be_there(&self.settings.store)?;
-        let store = place::open(&self.settings).await?;
+        let store = place::open_existing(&self.settings).await?;
         let keys = self.key.as_deref().and_then(|key| Keys::from_text(key).ok());
         let engine = Engine::new(store, Registry::of_binary()?, self.settings, self.states, keys, Digests::unused());
         engine.start().await?;
@@ -230,16 +233,19 @@ impl App {
         if let Some(error) = self.error {
             return Err(error);
         }
-        if must_be_there {
-            place::must_be_there(&self.settings.store)?;
-        }
-        place::open(&self.settings).await
+        if must_be_there { place::open_existing(&self.settings).await } else { place::open(&self.settings).await }
     }
 
     /// The store's URL as it may be shown.
     #[cfg(feature = "cli")]
     pub(crate) fn shown_store(&self) -> String {
         place::shown(&self.settings.store)
+    }
+
+    /// What the store's user has to be allowed there, if the store is on a server.
+    #[cfg(feature = "cli")]
+    pub(crate) fn roles(&self) -> Option<String> {
+        place::roles(&self.settings.store)
     }
 
     /// Whether there is a key, and whether it is one.

@@ -14,7 +14,7 @@ use crate::store::{Piece, Stamp, Store};
 mod form;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use stream::{Reader, Writer};
 
@@ -96,15 +96,34 @@ pub(crate) async fn export(
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] if the store holds something; [`ErrorKind::Damaged`] with the place for a stream that is cut or
-/// damaged: what has been read until then must not be used, and the store says so.
+/// damaged. What has been read until then is taken out again; where that can't be done, the error says so, and the store
+/// can't be used.
 pub(crate) async fn import(
     store: &dyn Store,
     input: impl Read + Send,
-    mut progress: impl FnMut(u64, u64) + Send,
+    progress: impl FnMut(u64, u64) + Send,
 ) -> Result<Moved> {
     let mut reader = Reader::new(input);
     let (total, digest_key) = header(&mut reader)?;
     store.begin_import(digest_key).await?;
+    match fill(store, reader, total, progress).await {
+        Ok(moved) => Ok(moved),
+        Err(error) => Err(match store.abort_import().await {
+            Ok(()) => error.context("nothing was imported: the store is as empty as before"),
+            Err(stuck) => error.context(format!(
+                "the import broke off, and what it had put in can't be taken out ({stuck}): remove the store, and import \
+                 again"
+            )),
+        }),
+    }
+}
+
+async fn fill<R: Read + Send>(
+    store: &dyn Store,
+    mut reader: Reader<R>,
+    total: u64,
+    mut progress: impl FnMut(u64, u64) + Send,
+) -> Result<Moved> {
     let mut moved = Moved::default();
     let mut some = Vec::new();
     let mut bytes = 0;

@@ -16,6 +16,8 @@ use crate::store::BoxFuture;
 pub(crate) mod action;
 pub(crate) mod collection;
 pub(crate) mod cursor;
+#[cfg(feature = "mongodb")]
+mod driver;
 // How documents are understood where no server does it.
 #[cfg(feature = "sqlite")]
 pub(crate) mod distinct;

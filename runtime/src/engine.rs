@@ -59,6 +59,8 @@ pub use step::{Step, step};
 pub(crate) use bare::{Places, Replayed};
 pub(crate) use client::{create, has_ended, not_found, payload, wait};
 pub(crate) use data_operation::DataCall;
+#[cfg(feature = "mongodb")]
+pub(crate) use data_operation::{AtHand, at_hand};
 pub(crate) use names::check as check_name;
 pub(crate) use random::{bytes as random_bytes, id as new_id, id_and_seed, seed};
 pub(crate) use running::Scoped as RunningScope;

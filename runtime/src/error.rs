@@ -18,6 +18,8 @@ pub use self::data::WriteError;
 pub(crate) use self::data::{DataFailure, Partial};
 
 mod data;
+#[cfg(feature = "mongodb")]
+pub(crate) mod driver;
 
 /// The result of a durable function, a step or an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -293,6 +295,14 @@ impl Error {
             inner.retry_after = found.0.retry_after;
             inner.execution.clone_from(&found.0.execution);
             inner.data.clone_from(&found.0.data);
+        } else {
+            #[cfg(feature = "mongodb")]
+            if let Some(found) = driver::within(error) {
+                let (kind, data) = driver::known(found);
+                inner.kind = kind;
+                inner.terminal = !driver::is_passing(kind) && kind != ErrorKind::Failed;
+                inner.data = Some(data.into());
+            }
         }
         Self(Arc::new(inner))
     }

@@ -150,6 +150,15 @@ pub mod action {
     };
 }
 
+/// The ways out to MongoDB's own driver, for what a [`Collection`] doesn't offer.
+#[cfg(feature = "mongodb")]
+pub mod mongodb {
+    pub use ::mongodb as driver;
+
+    pub use crate::app::database;
+    pub use crate::store::mongodb::session;
+}
+
 /// What most programs need.
 pub mod prelude {
     pub use bson::doc;

@@ -26,7 +26,9 @@ pub(crate) use identity::{Epoch, Slot, Stamp, WorkerId};
 pub(crate) use name::Name;
 pub(crate) use overview::{Details, Report, Retention};
 pub use overview::{Filter, Summary};
-#[cfg(any(feature = "sqlite", feature = "cli"))]
+#[cfg(any(feature = "sqlite", feature = "mongodb"))]
+pub(crate) use portable::Piped;
+#[cfg(any(feature = "sqlite", feature = "mongodb", feature = "cli"))]
 pub(crate) use portable::Portable;
 pub(crate) use portable::{Piece, Pieces};
 pub use record::Kind;
@@ -407,6 +409,10 @@ pub(crate) const MAX_ROWS_FOR_SIGNALS: u64 = 200_000;
 
 /// A store. All methods may be called from any thread inside a tokio runtime; none blocks its caller.
 pub(crate) trait Store: Send + Sync + 'static {
+    /// Itself, for the ways out to a store's own driver.
+    #[cfg(feature = "mongodb")]
+    fn as_any(&self) -> &dyn std::any::Any;
+
     /// Registers a worker, which is alive from then on for as long as its process is, and claimable work of parked
     /// executions of other builds becomes due. `build` is this binary's.
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>>;
@@ -417,6 +423,10 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Gives back what the worker owns, at once, and takes it off the list. Not a crash.
     fn leave(&self, worker: &WorkerId) -> BoxFuture<'_, Result<()>>;
+
+    /// The worker is gone without a word, as when its process dies: its lease is given up, and others take back what it
+    /// owns. Doesn't wait.
+    fn forsake(&self, worker: &WorkerId);
 
     /// Creates an execution, or says what stands under its id.
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>>;
@@ -491,6 +501,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// The store is whole.
     fn end_import(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// Takes out all that an import has put in: the store is empty again, and what it was.
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>>;
 
     /// Facts and problems. Slow (reads the whole store) if `thorough`.
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>>;

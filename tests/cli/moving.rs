@@ -37,11 +37,11 @@ fn what_is_no_export_or_not_whole_is_refused() {
     fs::write(shop.folder.path().join("text"), "hello").unwrap();
     shop.run(&["import", "nowhere", "--store", "sqlite://a.db"]).failed(3, &["nowhere"]);
     shop.run(&["import", "text", "--store", "sqlite://a.db"]).failed(2, &["no stream"]);
-    shop.run(&["import", "cut", "--store", "sqlite://a.db"]).failed(1, &["damaged at byte", "cut off"]);
-    // What was being filled isn't taken for a store.
-    shop.run(&["ls", "--store", "sqlite://a.db"]).failed(1, &["an import into this store hasn't ended"]);
-    shop.run(&["call", "double", "1", "--store", "sqlite://a.db"])
-        .failed(1, &["an import into this store hasn't ended"]);
+    shop.run(&["import", "cut", "--store", "sqlite://a.db"])
+        .failed(1, &["nothing was imported", "damaged at byte", "cut off"]);
+    // The store is empty, and takes the whole.
+    assert_eq!(shop.run(&["ls", "--json", "--store", "sqlite://a.db"]).ok(), "[]\n");
+    shop.run(&["import", "whole", "--store", "sqlite://a.db"]).ok();
     shop.run(&["export", "x", "--store", "sqlite://none.db"]).failed(3, &["there is no store"]);
     assert!(!shop.folder.path().join("x").exists() && !shop.folder.path().join("x.part").exists());
 }

@@ -6,13 +6,24 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::settings::Settings;
 use crate::store::Store;
 
-/// Opens the store of the settings' URL.
+/// Opens the store of the settings' URL; makes it if there is none.
 pub(crate) async fn open(settings: &Settings) -> Result<Arc<dyn Store>> {
+    open_or_make(settings, true).await
+}
+
+/// Opens the store of the settings' URL for someone who only looks: makes nothing.
+#[cfg(feature = "cli")]
+pub(crate) async fn open_existing(settings: &Settings) -> Result<Arc<dyn Store>> {
+    must_be_there(&settings.store)?;
+    open_or_make(settings, false).await
+}
+
+async fn open_or_make(settings: &Settings, make: bool) -> Result<Arc<dyn Store>> {
     let url = settings.store.as_str();
     let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
     match scheme {
         "sqlite" | "memory" => embedded(url, settings).await,
-        "mongodb" | "mongodb+srv" => server(url, settings).await,
+        "mongodb" | "mongodb+srv" => server(url, settings, make).await,
         _ => Err(Error::of(
             ErrorKind::Invalid,
             format!(
@@ -62,18 +73,19 @@ async fn embedded(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
 }
 
 #[cfg(feature = "mongodb")]
-async fn server(url: &str, settings: &Settings) -> Result<Arc<dyn Store>> {
+async fn server(url: &str, settings: &Settings, make: bool) -> Result<Arc<dyn Store>> {
     use crate::store::mongodb::{MongoOptions, MongoStore};
     let mut options = MongoOptions::new(url);
     options.limit = settings.store_timeout;
     options.lease = settings.hang_limit;
+    options.make = make;
     let store: Arc<dyn Store> = MongoStore::open(options).await?;
     Ok(store)
 }
 
 #[cfg(not(feature = "mongodb"))]
 #[allow(clippy::unused_async, reason = "as its sibling")]
-async fn server(url: &str, _: &Settings) -> Result<Arc<dyn Store>> {
+async fn server(url: &str, _: &Settings, _: bool) -> Result<Arc<dyn Store>> {
     Err(Error::of(
         ErrorKind::Unsupported,
         format!("the store `{}` needs outlast's feature `mongodb`, which this build doesn't have", shown(url)),
@@ -86,9 +98,22 @@ fn file(url: &str) -> Option<&str> {
     url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:")).filter(|path| !path.is_empty())
 }
 
-/// Who only looks makes no store.
+/// What the user of a server's URL has to be allowed there, in the words of `createUser`.
 #[cfg(feature = "cli")]
-pub(crate) fn must_be_there(url: &str) -> Result<()> {
+pub(crate) fn roles(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    if !scheme.starts_with("mongodb") {
+        return None;
+    }
+    // A password may hold a bare slash; a host may not.
+    let hosts = rest.rsplit_once('@').map_or(rest, |(_, hosts)| hosts);
+    let database = hosts.split('?').next()?.split_once('/').map_or("", |(_, database)| database);
+    let database = if database.is_empty() { "outlast" } else { database };
+    Some(format!("readWrite on {database}: {{ roles: [{{ role: \"readWrite\", db: \"{database}\" }}] }}"))
+}
+
+#[cfg(feature = "cli")]
+fn must_be_there(url: &str) -> Result<()> {
     match file(url) {
         Some(path) if std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) => {
             Err(Error::of(
@@ -131,6 +156,21 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             assert!(error.to_string().contains("feature `mongodb`") && !error.to_string().contains("pass"), "{error}");
         }
+    }
+
+    #[cfg(feature = "cli")]
+    #[test]
+    fn the_roles_are_those_of_the_urls_database() {
+        let of = |url: &str| roles(url).map(|roles| roles.split(':').next().unwrap().to_owned());
+        for (url, database) in [
+            ("mongodb+srv://ann:p/a@ss@cluster.example.net/sample-db?retryWrites=true&w=majority", "sample-db"),
+            ("mongodb://one:27017,two:27018/?replicaSet=rs0", "outlast"),
+            ("mongodb://host", "outlast"),
+            ("mongodb://host/shop", "shop"),
+        ] {
+            assert_eq!(of(url), Some(format!("readWrite on {database}")), "{url}");
+        }
+        assert_eq!(of("sqlite://shop.db"), None);
     }
 
     #[cfg(feature = "sqlite")]

@@ -81,10 +81,7 @@ impl<R: Read> Reader<R> {
     /// The error of a stream that is wrong at the last document.
     pub(super) fn damaged(&self, why: &str) -> Error {
         let (number, place) = (self.chain.number, self.began);
-        let message = format!(
-            "the stream is damaged at byte {place} (document {number}): {why}. Export again; the store that was being filled \
-             holds a part, and must not be used"
-        );
+        let message = format!("the stream is damaged at byte {place} (document {number}): {why}. Export again");
         Error::of(ErrorKind::Damaged, message)
     }
 

@@ -18,7 +18,7 @@ async fn opened(path: &std::path::Path) -> Arc<SqliteStore> {
 }
 
 /// A store with something of everything.
-async fn full(path: &std::path::Path) -> Arc<SqliteStore> {
+pub(crate) async fn full(path: &std::path::Path) -> Arc<SqliteStore> {
     let store = opened(path).await;
     let case = case_on(store.clone()).await;
     for number in 0..1_200 {
@@ -58,14 +58,14 @@ async fn full(path: &std::path::Path) -> Arc<SqliteStore> {
     store
 }
 
-async fn exported(store: &dyn Store) -> (Vec<u8>, Moved) {
+pub(crate) async fn exported(store: &dyn Store) -> (Vec<u8>, Moved) {
     let mut bytes = Vec::new();
     let moved = export(store, &mut bytes, |_, _| ()).await.unwrap();
     (bytes, moved)
 }
 
 /// Everything, in the form in which it is moved, but for what is another one in each store.
-fn contents(bytes: &[u8]) -> Vec<bson::Document> {
+pub(crate) fn contents(bytes: &[u8]) -> Vec<bson::Document> {
     let mut reader = Reader::new(bytes);
     let mut all = Vec::new();
     while let Some(mut document) = reader.read().unwrap() {
@@ -149,22 +149,42 @@ async fn a_cut_or_damaged_stream_is_refused_with_the_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_half_filled_store_is_not_used() {
+async fn an_import_that_breaks_off_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let first = full(&folder.path().join("first.db")).await;
     let (bytes, _) = exported(&*first).await;
-    let path = folder.path().join("second.db");
-    let second = opened(&path).await;
+    let second = opened(&folder.path().join("second.db")).await;
+    let key = second.digest_key();
     let error = import(&*second, &bytes[..bytes.len() - 100], |_, _| ()).await.unwrap_err();
-    assert!(error.kind() == ErrorKind::Damaged && error.to_string().contains("byte"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Damaged);
+    let said = error.messages().join(": ");
+    assert!(said.contains("nothing was imported") && said.contains("byte"), "{said}");
     second.close().await;
-    let error = SqliteStore::open(SqliteOptions::file(&path)).await.err().unwrap();
-    assert!(error.to_string().contains("import"), "{error}");
-    // Nor does an import go into a store that holds something.
+    let second = opened(&folder.path().join("second.db")).await;
+    assert_eq!(second.digest_key(), key);
+    let (empty, moved) = exported(&*second).await;
+    assert_eq!(moved, Moved::default());
+    assert_eq!(contents(&empty).len(), 2, "a header and an end");
+    // The same store takes the whole stream.
+    import(&*second, &bytes[..], |_, _| ()).await.unwrap();
+    // Nor does an import go into a store that holds something, and what is in it stays.
     let error = import(&*first, &bytes[..], |_, _| ()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(exported(&*first).await.1.executions, 4);
     // What isn't a stream is said to be none.
     let error =
         import(&*opened(&folder.path().join("third.db")).await, &b"hello, world: no stream"[..], |_, _| ()).await;
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_half_filled_store_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("second.db");
+    let second = opened(&path).await;
+    second.begin_import(second.digest_key()).await.unwrap();
+    // The process is killed here.
+    second.close().await;
+    let error = SqliteStore::open(SqliteOptions::file(&path)).await.err().unwrap();
+    assert!(error.to_string().contains("import"), "{error}");
 }

@@ -160,6 +160,10 @@ impl Engine {
 
     /// The end of an execution: told by its lane, or by a look into the store after anyone's commit.
     pub(crate) async fn finished(&self, id: &ExecutionId, mut waiting: Waiting) -> Result<Finished> {
+        // Who comes after the end of the app is told by nobody else.
+        if self.is_closed() {
+            return Err(shut_down().with_execution(id));
+        }
         if !self.runs(id) && self.waiters.held().look_for(id) {
             self.look_again.notify_one();
         }

@@ -88,6 +88,36 @@ impl DataCall {
     }
 }
 
+/// The store that a plain operation would reach here.
+#[cfg(feature = "mongodb")]
+pub(crate) struct AtHand {
+    pub(crate) store: Arc<dyn crate::store::Store>,
+    /// Whether a transaction's body stands here.
+    pub(crate) in_transaction: bool,
+}
+
+/// Finds the store for what is unrecorded. `what` names it in an error.
+#[cfg(feature = "mongodb")]
+pub(crate) fn at_hand(what: &str) -> Result<AtHand> {
+    match context::current() {
+        Some(Context::Transaction(scope)) => Ok(AtHand { store: scope.engine.store.clone(), in_transaction: true }),
+        Some(Context::Body(scope)) => Ok(AtHand { store: scope.engine.store.clone(), in_transaction: false }),
+        Some(Context::Execution(execution)) => Err(Error::of(
+            ErrorKind::Misplaced,
+            format!(
+                "`{what}` was called in the durable function `{}` itself, where nothing of it would be recorded: call it in \
+                 a step or a transaction",
+                execution.function.name
+            ),
+        )
+        .into_terminal()),
+        Some(context @ Context::Dropping) => Err(misplaced(&format!("`{what}`"), Some(&context))),
+        Some(Context::Plain(_)) | None => {
+            Ok(AtHand { store: super::running::current()?.store.clone(), in_transaction: false })
+        }
+    }
+}
+
 fn launch(placed: &Placed, name: &'static str, operation: data::Operation) -> Launch {
     if operation.is_read() { asked(&placed.execution().engine, operation) } else { written(name, operation) }
 }

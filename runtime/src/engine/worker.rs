@@ -154,6 +154,10 @@ impl Engine {
             super::running::unregister(self);
             self.abandon_all();
             self.waiters.held().clear();
+            // A handle that somebody keeps keeps the store open, but not what the worker owned.
+            if let Some(worker) = self.worker.held().take() {
+                self.store.forsake(&worker);
+            }
         }
     }
 

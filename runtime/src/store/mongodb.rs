@@ -20,13 +20,17 @@ mod data;
 mod ends;
 mod entries;
 mod executions;
+mod export;
 mod failure;
 mod handover;
+mod import;
 mod inbox;
+mod incarnation;
 mod inserts;
 mod lease;
 mod log;
 mod mailbag;
+mod native;
 mod options;
 mod purge;
 mod report;
@@ -52,6 +56,8 @@ use self::creation::Creation;
 use self::failure::Failure;
 use self::inbox::Posting;
 use self::lease::Leases;
+pub(crate) use self::native::database_of;
+pub use self::native::session;
 pub(crate) use self::options::MongoOptions;
 use self::shared::{Shared, closed};
 use self::wakeups::LookOut;
@@ -60,7 +66,7 @@ use super::{
     NewExecution, Piece, Pieces, Report, Retention, Store, Submission, Summary, Swept, Wakeups, Watcher, WorkerId,
 };
 use crate::data::{Operation, Reply};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// The store in MongoDB.
 pub(crate) struct MongoStore {
@@ -105,11 +111,15 @@ impl MongoStore {
     fn stop_threads(&self) -> impl Future<Output = ()> + Send + use<> {
         let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (look_out, client) = (self.look_out.clone(), self.shared.client.clone());
+        let forsaken = self.shared.forsaken.lock().unwrap_or_else(PoisonError::into_inner).take();
         let (done, ended) = tokio::sync::oneshot::channel::<()>();
         if let Some(threads) = threads {
             let stop = move || {
                 threads.block_on(async {
                     let quiet = async {
+                        if let Some(forsaken) = forsaken {
+                            let _ = forsaken.await;
+                        }
                         look_out.stop().await;
                         client.shutdown().immediate(true).await;
                     };
@@ -158,6 +168,10 @@ impl Drop for Threads {
 }
 
 impl Store for MongoStore {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>> {
         Box::pin(async move {
             let worker = self.shared.new_worker()?;
@@ -165,7 +179,7 @@ impl Store for MongoStore {
             self.shared
                 .ask(move |shared| {
                     let id = id.clone();
-                    async move { Ok(shared.register(&id, build).await?) }
+                    async move { shared.register(&id, build).await }
                 })
                 .await?;
             Ok(worker)
@@ -176,7 +190,7 @@ impl Store for MongoStore {
         let worker = worker.clone();
         Box::pin(self.shared.ask(move |shared| {
             let worker = worker.clone();
-            async move { Ok(shared.sweep(&worker).await?) }
+            async move { shared.sweep(&worker).await }
         }))
     }
 
@@ -186,6 +200,10 @@ impl Store for MongoStore {
             let worker = worker.clone();
             async move { Ok(shared.leave(&worker).await?) }
         }))
+    }
+
+    fn forsake(&self, worker: &WorkerId) {
+        self.shared.forsake(worker);
     }
 
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>> {
@@ -317,19 +335,23 @@ impl Store for MongoStore {
     }
 
     fn export(&self) -> BoxFuture<'_, Result<Box<dyn Pieces>>> {
-        Box::pin(std::future::ready(Err(not_yet("export"))))
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.start_export().await }))
     }
 
-    fn begin_import(&self, _: Vec<u8>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+    fn begin_import(&self, digest_key: Vec<u8>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.begin_import(&digest_key).await }))
     }
 
-    fn import(&self, _: Vec<Piece>) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+    fn import(&self, pieces: Vec<Piece>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.import(pieces).await }))
     }
 
     fn end_import(&self) -> BoxFuture<'_, Result<()>> {
-        Box::pin(std::future::ready(Err(not_yet("import"))))
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.end_import().await }))
+    }
+
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.shared.at_leisure(|shared| async move { shared.abort_import().await }))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {
@@ -345,14 +367,6 @@ impl Store for MongoStore {
             self.stop_threads().await;
         })
     }
-}
-
-/// The error of what this store is still to learn.
-fn not_yet(what: &str) -> Error {
-    Error::of(
-        ErrorKind::Unsupported,
-        format!("`{what}` works on the embedded store alone in this version, not on MongoDB"),
-    )
 }
 
 /// Takes bytes out of a document.

@@ -58,3 +58,19 @@ pub(crate) trait Pieces: Send {
     /// The next pieces; none at the end.
     fn next(&mut self) -> BoxFuture<'_, Result<Vec<Piece>>>;
 }
+
+/// A store whose pieces come through a channel, from whoever reads it.
+pub(crate) struct Piped {
+    pub(crate) total: u64,
+    pub(crate) pieces: tokio::sync::mpsc::Receiver<Result<Vec<Piece>>>,
+}
+
+impl Pieces for Piped {
+    fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, Result<Vec<Piece>>> {
+        Box::pin(async move { self.pieces.recv().await.unwrap_or_else(|| Ok(Vec::new())) })
+    }
+}

@@ -299,6 +299,11 @@ impl Drop for SqliteStore {
 }
 
 impl Store for SqliteStore {
+    #[cfg(feature = "mongodb")]
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+
     fn register(&self, build: u64) -> BoxFuture<'_, Result<WorkerId>> {
         Box::pin(async move {
             let worker = self.blocking(Liveness::enlist).await?.map_err(|error| self.io(&error))?;
@@ -329,6 +334,10 @@ impl Store for SqliteStore {
             }
             self.blocking(move |liveness| liveness.dismiss(&worker)).await
         })
+    }
+
+    fn forsake(&self, worker: &WorkerId) {
+        self.liveness.drop_lock(worker);
     }
 
     fn create(&self, new: NewExecution) -> BoxFuture<'_, Result<Created>> {
@@ -494,6 +503,10 @@ impl Store for SqliteStore {
 
     fn end_import(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(self.ask("end import", |desk: &mut Desk<'_>| desk.end_import()))
+    }
+
+    fn abort_import(&self) -> BoxFuture<'_, Result<()>> {
+        Box::pin(self.ask("abort import", |desk: &mut Desk<'_>| desk.abort_import()))
     }
 
     fn report(&self, thorough: bool) -> BoxFuture<'_, Result<Report>> {

@@ -54,6 +54,7 @@ pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
             None
         }
     };
+    let roles = app.roles().map(|value| Fact { name: "roles needed", value });
     if let Some(registry) = &registry {
         answer.functions_and_key(registry, app.key_state());
         let store = looking(app, async |running| {
@@ -65,6 +66,7 @@ pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
             answer.problems.push(error.messages().join(": "));
         }
     }
+    answer.facts.extend(roles);
     answer.ok = answer.problems.is_empty();
     if output.json {
         output.answer(&answer)?;

@@ -5,6 +5,7 @@
 
 use bson::{Bson, Document, doc};
 use futures_core::Stream;
+use mongodb::{ClientSession, Collection};
 
 use super::failure::Failure;
 use super::schema::binary;
@@ -36,21 +37,40 @@ impl Shared {
 
     /// Puts spilled values of a document back into their places.
     pub(super) async fn restore(&self, document: &mut Document) -> Result<(), Failure> {
+        self.restore_within(document, None).await
+    }
+
+    /// The same out of the pieces that a session sees, which may be those of an earlier moment.
+    pub(super) async fn restore_within(
+        &self,
+        document: &mut Document,
+        mut session: Option<(&Collection<Document>, &mut ClientSession)>,
+    ) -> Result<(), Failure> {
         for (_, value) in document.iter_mut() {
             if let Bson::Document(named) = value
                 && let (Ok(key), Ok(pieces)) = (named.get_str("blob"), named.get_i32("pieces"))
             {
-                *value = binary(self.read_blob(key, pieces).await?);
+                let session = session.as_mut().map(|(blobs, session)| (*blobs, &mut **session));
+                *value = binary(self.read_blob(key, pieces, session).await?);
             }
         }
         Ok(())
     }
 
-    async fn read_blob(&self, key: &str, pieces: i32) -> Result<Vec<u8>, Failure> {
+    async fn read_blob(
+        &self,
+        key: &str,
+        pieces: i32,
+        mut session: Option<(&Collection<Document>, &mut ClientSession)>,
+    ) -> Result<Vec<u8>, Failure> {
         let mut whole = Vec::new();
         for number in 0..pieces {
             let id = format!("{key}:{number:04}");
-            let found = self.command(self.tables.blobs.find_one(doc! { "_id": id })).await?;
+            let id = doc! { "_id": id };
+            let found = match &mut session {
+                Some((blobs, session)) => self.command(blobs.find_one(id).session(&mut **session)).await?,
+                None => self.command(self.tables.blobs.find_one(id)).await?,
+            };
             let piece = found.and_then(|mut piece| super::bytes(&mut piece, "v"));
             whole.extend(piece.ok_or_else(|| Failure::Damaged(format!("a piece of the value {key} is missing")))?);
         }

@@ -3,10 +3,10 @@
 //! A body reaches its transaction through a thread-local that is set only while it is polled, so an operation that is
 //! polled anywhere else is an error.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -28,18 +28,19 @@ const LOST: Duration = Duration::from_secs(70);
 
 thread_local! {
     /// The body that is being polled on this thread.
-    static BODY: Cell<u64> = const { Cell::new(0) };
+    static BODY: RefCell<Option<Arc<Inside>>> = const { RefCell::new(None) };
 }
 
 /// A transaction, as its operations see it.
 pub(super) struct Inside {
     shared: Arc<Shared>,
-    number: u64,
     session: tokio::sync::Mutex<Option<ClientSession>>,
     /// Operations under way.
     under_way: AtomicUsize,
     /// The server knows of the transaction.
     begun: AtomicBool,
+    /// The session is in the hands of a user's code.
+    lent: AtomicBool,
     broken: Mutex<Broken>,
     woken: Arc<Woken>,
 }
@@ -80,8 +81,11 @@ impl Access for Bridge {
         let inside = self.0.clone();
         Box::pin(async move {
             // In whose poll it is first polled is what counts.
-            if BODY.get() != inside.number {
+            if !BODY.with_borrow(|body| body.as_ref().is_some_and(|body| Arc::ptr_eq(body, &inside))) {
                 return Err(misplaced());
+            }
+            if inside.lent.load(Ordering::SeqCst) {
+                return Err(lent());
             }
             inside.under_way.fetch_add(1, Ordering::SeqCst);
             let (reply, answer) = oneshot::channel();
@@ -98,6 +102,32 @@ impl Access for Bridge {
     }
 }
 
+/// While it lives, the session is in the hands of a user's code, and the body may wait for the driver.
+struct Lent<'i>(&'i Inside);
+
+impl<'i> Lent<'i> {
+    fn of(inside: &'i Inside) -> Self {
+        inside.lent.store(true, Ordering::SeqCst);
+        inside.under_way.fetch_add(1, Ordering::SeqCst);
+        Self(inside)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.0.lent.store(false, Ordering::SeqCst);
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn lent() -> Error {
+    Error::of(
+        ErrorKind::Misplaced,
+        "the transaction's session is in use by `outlast::mongodb::session`: await its end before the next operation",
+    )
+    .into_terminal()
+}
+
 fn misplaced() -> Error {
     Error::of(
         ErrorKind::Misplaced,
@@ -108,13 +138,12 @@ fn misplaced() -> Error {
 
 impl Inside {
     pub(super) fn new(shared: &Arc<Shared>, session: ClientSession) -> Arc<Self> {
-        static BODIES: AtomicU64 = AtomicU64::new(1);
         Arc::new(Self {
             shared: shared.clone(),
-            number: BODIES.fetch_add(1, Ordering::Relaxed),
             session: tokio::sync::Mutex::new(Some(session)),
             under_way: AtomicUsize::new(0),
             begun: AtomicBool::new(false),
+            lent: AtomicBool::new(false),
             broken: Mutex::default(),
             woken: Arc::new(Woken { again: AtomicBool::new(false), news: Notify::new() }),
         })
@@ -135,29 +164,51 @@ impl Inside {
         let (comment, bypass) = (operation.comment.clone(), operation.bypass_validation.then_some(true));
         let run = Run { shared: &self.shared, collection, session: Some(session), comment, bypass };
         let replied = tokio::time::timeout(LOST, run.operation(&operation.verb)).await;
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         match replied {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(said)) => {
-                if said.error.contains_label(TRANSIENT) || said.error.kind() == ErrorKind::Unavailable {
-                    broken.transient.get_or_insert_with(|| said.error.clone());
-                } else if said.by_server {
-                    broken.refused.get_or_insert_with(|| said.error.clone());
-                }
+                self.note(&said.error, said.by_server);
                 Err(said.error)
             }
             Err(_) => {
                 let error = self.shared.late();
-                broken.transient.get_or_insert_with(|| error.clone());
+                self.broken().transient.get_or_insert_with(|| error.clone());
                 Err(error)
             }
         }
     }
 
+    fn broken(&self) -> MutexGuard<'_, Broken> {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an error of the server does to the transaction.
+    fn note(&self, error: &Error, by_server: bool) {
+        let mut broken = self.broken();
+        if error.contains_label(TRANSIENT) || error.kind() == ErrorKind::Unavailable {
+            broken.transient.get_or_insert_with(|| error.clone());
+        } else if by_server {
+            broken.refused.get_or_insert_with(|| error.clone());
+        }
+    }
+
+    /// Lends the session to a user's code, once nothing else is under way.
+    pub(super) async fn lend<T>(&self, run: impl AsyncFnOnce(&mut ClientSession) -> Result<T>) -> Result<T> {
+        let mut session = self.session.lock().await;
+        let Some(session) = session.as_mut() else { return Err(misplaced()) };
+        self.begun.store(true, Ordering::SeqCst);
+        let _lent = Lent::of(self);
+        let done = run(session).await;
+        if let Err(error) = &done {
+            self.note(error, error.code().is_some());
+        }
+        done
+    }
+
     /// The session, once nothing is under way; and what went wrong. Operations that come later are misplaced.
     pub(super) async fn end(&self) -> (Option<ClientSession>, Broken) {
         let session = self.session.lock().await.take();
-        let broken = std::mem::take(&mut *self.broken.lock().unwrap_or_else(PoisonError::into_inner));
+        let broken = std::mem::take(&mut *self.broken());
         (session, broken)
     }
 }
@@ -205,22 +256,23 @@ impl Driven {
             if !again && !under_way || alone_since.elapsed() > LONGEST {
                 return self.ended(Ran::Fault(TransactionFault::Waited));
             }
-            if !again {
-                self.inside.woken.news.notified().await;
+            // A session that a user's code has and nothing becomes of has been lost on the way, too.
+            if !again && tokio::time::timeout(LOST, self.inside.woken.news.notified()).await.is_err() {
+                return self.ended(Ran::Fault(TransactionFault::Waited));
             }
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Result<Poll<Verdict>, String> {
         let Some(body) = &mut self.body else { return Ok(Poll::Pending) };
-        let number = self.inside.number;
-        crate::panics::caught(|| crate::data::within(&self.access, || inside(number, || body.as_mut().poll(cx))))
+        let of = &self.inside;
+        crate::panics::caught(|| crate::data::within(&self.access, || within(of, || body.as_mut().poll(cx))))
     }
 
     /// The body's destructors run inside, too.
     fn ended(&mut self, ran: Ran) -> Ran {
-        let (body, number) = (self.body.take(), self.inside.number);
-        match crate::panics::caught(|| crate::data::within(&self.access, || inside(number, || drop(body)))) {
+        let (body, of) = (self.body.take(), &self.inside);
+        match crate::panics::caught(|| crate::data::within(&self.access, || within(of, || drop(body)))) {
             Ok(()) => ran,
             Err(words) => Ran::Fault(TransactionFault::Panicked(words)),
         }
@@ -228,13 +280,18 @@ impl Driven {
 }
 
 /// Runs something as part of a body's poll.
-fn inside<T>(number: u64, run: impl FnOnce() -> T) -> T {
-    struct Restore(u64);
+fn within<T>(of: &Arc<Inside>, run: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Arc<Inside>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            BODY.set(self.0);
+            BODY.set(self.0.take());
         }
     }
-    let _restore = Restore(BODY.replace(number));
+    let _restore = Restore(BODY.replace(Some(of.clone())));
     run()
+}
+
+/// The transaction whose body is being polled on this thread.
+pub(super) fn inside() -> Option<Arc<Inside>> {
+    BODY.with_borrow(Clone::clone)
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use mongodb::options::{
-    Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria, WriteConcern,
+    Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria,
+    ServerMonitoringMode, WriteConcern,
 };
 use mongodb::{Client, Database};
 
@@ -60,11 +61,13 @@ pub(super) fn too_late(options: &MongoOptions) -> Error {
 /// A server that can be asked.
 pub(super) struct Connected {
     pub(super) client: Client,
+    /// For what work mustn't hold up: leases and the change stream.
+    pub(super) aside: Client,
     /// For outlast's own collections.
     pub(super) own: Database,
     /// For the application's: as the URI says.
     pub(super) plain: Database,
-    /// For further clients: with outlast's own concerns.
+    #[cfg(test)]
     pub(super) options: ClientOptions,
     pub(super) redaction: Redaction,
     /// Its name in messages.
@@ -87,6 +90,12 @@ pub(super) fn transaction_options() -> mongodb::options::TransactionOptions {
         .write_concern(durable())
         .selection_criteria(primary())
         .build()
+}
+
+/// The options of a database as a snapshot session reads it: the driver keeps a concern that is there, whatever session
+/// the command is of.
+pub(super) fn snapshot_options() -> DatabaseOptions {
+    DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).selection_criteria(primary()).build()
 }
 
 /// Finds the server and asks it what it is.
@@ -117,12 +126,22 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     adjust(&mut client_options, options);
     let failed = |error: &mongodb::error::Error| Failure::of(error, &redaction).error(&shown);
     let client = Client::with_options(heard(&client_options, options)).map_err(|error| failed(&error))?;
+    let aside = Client::with_options(aside(&client_options)).map_err(|error| failed(&error))?;
     let own = client.database(&database);
     let plain = client.database_with_options(&database, plain);
     let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
     check_server(&hello, &shown)?;
     let name = format!("{shown} (database {database})");
-    Ok(Connected { client, own, plain, options: client_options, redaction, name })
+    Ok(Connected {
+        client,
+        aside,
+        own,
+        plain,
+        #[cfg(test)]
+        options: client_options,
+        redaction,
+        name,
+    })
 }
 
 /// The options of the store's main client: a test may hear its commands.
@@ -137,14 +156,31 @@ fn heard(client: &ClientOptions, options: &MongoOptions) -> ClientOptions {
     client
 }
 
+/// One connection for the leases, one for the change stream.
+const ASIDE: u32 = 2;
+
+fn aside(client: &ClientOptions) -> ClientOptions {
+    let mut aside = client.clone();
+    aside.min_pool_size = None;
+    aside.max_pool_size = Some(ASIDE);
+    aside
+}
+
 fn adjust(client: &mut ClientOptions, options: &MongoOptions) {
     client.app_name.get_or_insert_with(|| "outlast".to_owned());
-    client.max_pool_size.get_or_insert(options.pool);
+    client.max_pool_size.get_or_insert(options.pool.max(client.min_pool_size.unwrap_or_default()));
+    // A monitor that streams holds a second connection to each server, and is soon told of what every command finds out.
+    client.server_monitoring_mode.get_or_insert(ServerMonitoringMode::Poll);
     client.server_selection_timeout = Some(options.limit * 4 / 5);
     client.connect_timeout = Some(client.connect_timeout.unwrap_or(options.limit).min(options.limit * 4 / 5));
     client.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     client.retry_writes = Some(true);
     client.retry_reads = Some(true);
+    #[cfg(test)]
+    if let Some(pooled) = options.pooled.clone() {
+        let count = move |event| pooled.count(&event);
+        client.cmap_event_handler = Some(mongodb::event::EventHandler::callback(count));
+    }
     client.write_concern = Some(durable());
     client.read_concern = Some(ReadConcern::majority());
     client.selection_criteria = Some(primary());

@@ -107,6 +107,9 @@ impl Shared {
         if self.is_closed() {
             return creation.refuse(closed());
         }
+        if let Err(error) = self.check_not_replaced() {
+            return creation.refuse(error);
+        }
         self.creations.lock().creations.push(creation);
         self.take_off();
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use bson::{RawDocumentBuf, doc};
 use futures_core::Stream;
 use mongodb::error::Result as Driven;
-use mongodb::options::{Hint as DriverHint, IndexOptions as DriverIndexOptions};
+use mongodb::options::Hint as DriverHint;
 use mongodb::{ClientSession, Collection, Cursor, IndexModel as DriverIndexModel};
 
 use self::failed::Failed;
 use super::shared::{Shared, closed};
-use crate::data::models::{Hint, IndexModel, IndexOptions};
+use crate::data::models::{Hint, IndexModel};
 use crate::data::operation::{Query, Rows, Verb};
 use crate::data::{Operation, Reply};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,6 +68,7 @@ impl Shared {
             if shared.is_closed() {
                 return Err(closed());
             }
+            shared.check_not_replaced()?;
             let asked = shared.clone();
             let mut task = shared.runtime.spawn(async move {
                 asked.point_of_data(&operation, "before-commit");
@@ -241,7 +242,7 @@ impl Run<'_> {
     }
 
     async fn create_indexes(&mut self, models: &[IndexModel]) -> Result<Reply, Failed> {
-        let made = self.collection.create_indexes(models.iter().map(theirs)).await?;
+        let made = self.collection.create_indexes(models.iter().cloned().map(DriverIndexModel::from)).await?;
         let named = |(model, name): (&IndexModel, String)| {
             let mut model = model.clone();
             model.options.get_or_insert_default().name = Some(name);
@@ -261,7 +262,7 @@ impl Run<'_> {
         };
         let mut models = Vec::new();
         while let Some(model) = next(&mut cursor).await? {
-            models.push(ours(model));
+            models.push(model.into());
         }
         Ok(Reply::Indexes(models))
     }
@@ -321,38 +322,11 @@ impl Finding for mongodb::action::Find<'_, RawDocumentBuf> {
 
 /// A hint in the driver's type.
 fn hint(hint: Option<&Hint>) -> Option<DriverHint> {
-    hint.map(|hint| match hint {
-        Hint::Keys(keys) => DriverHint::Keys(keys.clone()),
-        Hint::Name(name) => DriverHint::Name(name.clone()),
-    })
-}
-
-fn theirs(model: &IndexModel) -> DriverIndexModel {
-    let options = model.options.clone().unwrap_or_default();
-    let options = DriverIndexOptions::builder()
-        .name(options.name)
-        .unique(options.unique)
-        .sparse(options.sparse)
-        .partial_filter_expression(options.partial_filter_expression)
-        .expire_after(options.expire_after)
-        .build();
-    DriverIndexModel::builder().keys(model.keys.clone()).options(options).build()
-}
-
-fn ours(model: DriverIndexModel) -> IndexModel {
-    let options = model.options.unwrap_or_default();
-    let options = IndexOptions {
-        name: options.name,
-        unique: options.unique,
-        sparse: options.sparse,
-        partial_filter_expression: options.partial_filter_expression,
-        expire_after: options.expire_after,
-    };
-    IndexModel { keys: model.keys, options: Some(options) }
+    hint.cloned().map(DriverHint::from)
 }
 
 /// The next of a stream.
-async fn next<T>(stream: &mut (impl Stream<Item = Driven<T>> + Unpin)) -> Driven<Option<T>> {
+pub(super) async fn next<T>(stream: &mut (impl Stream<Item = Driven<T>> + Unpin)) -> Driven<Option<T>> {
     std::future::poll_fn(|cx| std::pin::Pin::new(&mut *stream).poll_next(cx)).await.transpose()
 }
 

@@ -103,6 +103,23 @@ impl Execution {
         Ok(self.text("code")?.into())
     }
 
+    pub(super) fn created(&self) -> Result<Stamp, Failure> {
+        Ok(Stamp(self.number("created")?))
+    }
+
+    pub(super) fn ended(&self) -> Option<Stamp> {
+        self.stamp("ended")
+    }
+
+    pub(super) fn parent(&self) -> Option<ExecutionId> {
+        self.0.get_str("parent").ok().map(ExecutionId::from)
+    }
+
+    /// The build that parked it, where another may fare better.
+    pub(super) fn until_build(&self) -> Option<u64> {
+        self.0.get_i64("until_build").ok().map(|build| build as u64)
+    }
+
     pub(super) fn started(&self) -> Option<Stamp> {
         self.stamp("started")
     }
@@ -151,17 +168,22 @@ impl Execution {
         watchers.iter().filter_map(watcher).collect()
     }
 
+    /// What it is doing.
+    pub(super) fn state(&self, now: Stamp) -> Result<Status, Failure> {
+        Ok(match self.status() {
+            OPEN if self.owner().is_some() => Status::Running,
+            OPEN if self.due().is_some_and(|due| due <= now) => Status::Ready,
+            OPEN => Status::Waiting,
+            PARKED => Status::Parked,
+            number => Status::Ended(end_of(number)?),
+        })
+    }
+
     /// The line of a list.
     pub(super) fn summary(&mut self, now: Stamp) -> Result<Summary, Failure> {
         let owner = self.owner().map(|owner| WorkerId(owner.into()));
         let wake = self.due();
-        let status = match self.status() {
-            OPEN if owner.is_some() => Status::Running,
-            OPEN if wake.is_some_and(|wake| wake <= now) => Status::Ready,
-            OPEN => Status::Waiting,
-            PARKED => Status::Parked,
-            number => Status::Ended(end_of(number)?),
-        };
+        let status = self.state(now)?;
         // The reason outlives a wake-up to be cancelled; only a parked one is parked.
         let reason = if status == Status::Parked { self.reason() } else { None };
         Ok(Summary {
@@ -169,12 +191,12 @@ impl Execution {
             function: self.text("function")?.into(),
             version: self.version()?,
             status,
-            created: Stamp(self.number("created")?),
+            created: self.created()?,
             started: self.started(),
-            ended: self.stamp("ended"),
+            ended: self.ended(),
             wake,
             deadline: self.deadline(),
-            parent: self.0.get_str("parent").ok().map(ExecutionId::from),
+            parent: self.parent(),
             owner,
             epoch: self.epoch(),
             reason,

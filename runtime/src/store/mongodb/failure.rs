@@ -3,9 +3,10 @@
 //! A [`Failure`] is the server's or the network's: the command is sent again. An answer is a caller's: nothing was
 //! written, or what was is known.
 
-use mongodb::error::{Error as DriverError, ErrorKind as DriverKind, WriteFailure};
+use mongodb::error::{Error as DriverError, ErrorKind as DriverKind};
 
 use super::client::Redaction;
+pub(super) use crate::error::driver::{code, words};
 use crate::error::{Error, ErrorKind};
 
 /// A unique key is taken.
@@ -102,37 +103,6 @@ impl From<Failure> for Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Answer(error)
-    }
-}
-
-/// The server's code, if it is the server that says no.
-pub(super) fn code(error: &DriverError) -> Option<i32> {
-    match &*error.kind {
-        DriverKind::Command(error) => Some(error.code),
-        DriverKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
-        DriverKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
-        DriverKind::InsertMany(error) => {
-            let first = error.write_errors.as_ref().and_then(|errors| errors.first()).map(|error| error.code);
-            first.or_else(|| error.write_concern_error.as_ref().map(|error| error.code))
-        }
-        _ => None,
-    }
-}
-
-/// What the driver or the server says, without the driver's own wrapping.
-pub(super) fn words(error: &DriverError) -> String {
-    match &*error.kind {
-        DriverKind::Command(error) => error.message.clone(),
-        DriverKind::Write(WriteFailure::WriteError(error)) => error.message.clone(),
-        DriverKind::Write(WriteFailure::WriteConcernError(error)) => error.message.clone(),
-        DriverKind::InsertMany(error) => {
-            let first = error.write_errors.as_ref().and_then(|errors| errors.first());
-            let concern = error.write_concern_error.as_ref();
-            let text = first.map(|error| &error.message).or_else(|| concern.map(|error| &error.message));
-            text.cloned().unwrap_or_else(|| "an insert failed".into())
-        }
-        DriverKind::Io(error) => error.to_string(),
-        kind => kind.to_string(),
     }
 }
 

@@ -27,7 +27,7 @@ const ENDED: i32 = 3;
 /// `state` of a message that waits.
 pub(super) const WAITING: i32 = 0;
 /// `state` of one that was taken: nothing else is left of it.
-const TAKEN: i32 = 1;
+pub(super) const TAKEN: i32 = 1;
 
 /// A message on its way; tried again, it is known by its token.
 pub(super) struct Posting {
@@ -368,7 +368,7 @@ impl Shared {
 }
 
 /// A message from its document.
-fn message(mut document: Document) -> Result<Message, Failure> {
+pub(super) fn message(mut document: Document) -> Result<Message, Failure> {
     let field = |document: &Document, field: &str| -> Result<Arc<str>, Failure> {
         let text = document.get_str(field).map_err(|_| Failure::Damaged(format!("a message has no `{field}`")))?;
         Ok(text.into())

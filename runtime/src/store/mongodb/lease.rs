@@ -4,15 +4,15 @@
 //! A lease decides only when others try. That a worker which was taken back from can't write is the log's business.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
-use mongodb::{Client, Collection};
+use mongodb::Collection;
 use tokio::sync::watch;
 
 use super::executions::due_now;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::random;
 use super::schema::{OPEN, PARKED, Tables};
 use super::shared::Shared;
@@ -55,17 +55,22 @@ fn until(lease: Duration) -> Document {
 }
 
 async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
-    let mut table: Option<Collection<Document>> = None;
     let mut measured = Instant::now();
     loop {
         let Some(alive) = shared.upgrade() else { return };
         let lease = alive.options.lease;
-        let table = table.get_or_insert_with(|| own_table(&alive));
+        // A pool that is full of work holds no lease up.
+        let tables = Tables::of(&alive.aside.database(alive.own.name()));
         let mut failed = false;
         for worker in alive.claims.to_renew() {
             if !alive.is_frozen() {
-                failed |= alive.renew(table, &worker).await.is_err();
+                failed |= alive.renew(&tables.workers, &worker).await.is_err();
             }
+        }
+        match alive.look_at_incarnation(&tables.meta).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(_) => failed = true,
         }
         // Who has no worker learns the server's time in another way.
         if measured.elapsed() > MEASURED {
@@ -82,16 +87,6 @@ async fn renew_all(shared: Weak<Shared>, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// The workers' collection through a client of this thread's own: a pool that is full of work holds no lease up.
-fn own_table(shared: &Shared) -> Collection<Document> {
-    let mut options = shared.client_options.clone();
-    options.max_pool_size = Some(1);
-    match Client::with_options(options) {
-        Ok(client) => Tables::of(&client.database(shared.own.name())).workers,
-        Err(_) => shared.tables.workers.clone(),
-    }
-}
-
 impl Shared {
     /// A name that is never used again.
     pub(super) fn new_worker(&self) -> Result<WorkerId> {
@@ -100,7 +95,10 @@ impl Shared {
     }
 
     /// Registers a worker, and wakes what was parked for another build.
-    pub(super) async fn register(&self, id: &WorkerId, build: u64) -> Result<(), Failure> {
+    pub(super) async fn register(&self, id: &WorkerId, build: u64) -> Result<(), Fault> {
+        if self.look_at_incarnation(&self.tables.meta).await? {
+            return Err(self.replaced().into());
+        }
         self.point("before-commit", || "register".to_owned());
         let mut set = until(self.options.lease);
         set.extend(doc! { "build": build as i64, "registered": Stamp::now().0 });
@@ -128,6 +126,20 @@ impl Shared {
             self.bump();
         }
         Ok(())
+    }
+
+    /// Gives up the lease of a worker that was dropped: no renewal, and a mark, so that nobody waits for its end. Where the
+    /// mark can't be made, the lease runs out.
+    pub(super) fn forsake(self: &Arc<Self>, id: &WorkerId) {
+        self.claims.retire(id);
+        let (workers, id) = (self.tables.workers.clone(), id.clone());
+        let marking = self.runtime.spawn(async move {
+            let mark = workers.update_one(doc! { "_id": &*id.0 }, doc! { "$set": { "dead": true } });
+            if let Err(error) = mark.await {
+                tracing::debug!(%error, "the lease of a worker that was dropped runs out by itself");
+            }
+        });
+        *self.forsaken.lock().unwrap_or_else(PoisonError::into_inner) = Some(marking);
     }
 
     /// Asks the server for its time.

@@ -27,7 +27,7 @@ pub(super) struct Log {
 
 impl Log {
     /// A log of entries in order.
-    fn of(entries: impl IntoIterator<Item = Entry>) -> Self {
+    pub(super) fn of(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut log = Self::default();
         let mut attempts: FastMap<Key, (i64, Attempt)> = FastMap::default();
         for entry in entries {

@@ -31,9 +31,6 @@ impl Shared {
         if thorough {
             self.about_logs(&mut report).await?;
         }
-        let database = self.own.name();
-        let role = format!("{{\"roles\":[{{\"role\":\"readWrite\",\"db\":\"{database}\"}}]}}");
-        report.facts.push(("roles needed", role));
         Ok(report)
     }
 

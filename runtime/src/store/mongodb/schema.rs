@@ -5,6 +5,7 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 
 use super::failure::{Fault, is_duplicate};
+use super::import::half_filled;
 use super::shared::Failing;
 use super::{bytes, random};
 use crate::error::{Error, ErrorKind};
@@ -37,6 +38,7 @@ pub(super) struct Tables {
 /// What a store is, once it is there.
 pub(super) struct Found {
     pub(super) digest_key: Vec<u8>,
+    pub(super) incarnation: String,
     /// The server finds ranges of the log by an index of its own, since it doesn't by `_id`.
     pub(super) indexed_log: bool,
 }
@@ -56,9 +58,19 @@ impl Tables {
 }
 
 /// Makes what is missing. Any number of workers may start at once: one of them makes the key.
-pub(super) async fn prepare(database: &Database, tables: &Tables, failing: &Failing<'_>) -> Result<Found, Fault> {
+pub(super) async fn prepare(
+    database: &Database,
+    tables: &Tables,
+    failing: &Failing<'_>,
+    may_make: bool,
+) -> Result<Option<Found>, Fault> {
     // Who may write nothing yet learns it from a store that is refused, so the version comes first.
     let there = found(tables, failing).await?;
+    if !may_make {
+        let Some(found) = there else { return Ok(None) };
+        let indexed_log = !ranges_by_id(database, tables).await;
+        return Ok(Some(Found { indexed_log, ..found }));
+    }
     if there.is_none() {
         make(tables, failing).await?;
     }
@@ -70,7 +82,7 @@ pub(super) async fn prepare(database: &Database, tables: &Tables, failing: &Fail
         let model = index("by_execution", doc! { "_id.e": 1, "_id.p": 1 }, false);
         tables.log.create_index(model).await.map_err(|error| failing.of(&error))?;
     }
-    Ok(Found { indexed_log, ..found })
+    Ok(Some(Found { indexed_log, ..found }))
 }
 
 async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, Fault> {
@@ -88,9 +100,13 @@ async fn found(tables: &Tables, failing: &Failing<'_>) -> Result<Option<Found>, 
         }
         Err(_) => return Err(Failing::damaged("its collection `outlast.meta` has no version").into()),
     }
+    if store.contains_key("importing") {
+        return Err(half_filled(tables.meta.namespace().db.as_str()).into());
+    }
     let digest_key = bytes(&mut store, "digest_key")
         .ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no digest key"))?;
-    Ok(Some(Found { digest_key, indexed_log: false }))
+    let incarnation = store.get_str("incarnation").unwrap_or_default().to_owned();
+    Ok(Some(Found { digest_key, incarnation, indexed_log: false }))
 }
 
 /// The one document that makes a database a store. Of several that are made at once, the first stands.

@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mongodb::error::Result as Driven;
-use mongodb::options::ClientOptions;
 use mongodb::{Client, Database};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
 use super::creation::Creations;
 use super::failure::{Failure, Fault};
+use super::import::Tail;
+use super::incarnation::Incarnation;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
@@ -32,13 +34,16 @@ pub(super) struct Shared {
     pub(super) name: String,
     pub(super) redaction: Redaction,
     pub(super) client: Client,
-    /// For the lease's and the change stream's own clients.
-    pub(super) client_options: ClientOptions,
+    /// For what work mustn't hold up: leases and the change stream.
+    pub(super) aside: Client,
+    #[cfg(test)]
+    pub(super) client_options: mongodb::options::ClientOptions,
     pub(super) own: Database,
     /// The application's collections, with the URI's concerns.
     pub(super) plain: Database,
     pub(super) tables: Tables,
     pub(super) indexed_log: bool,
+    pub(super) incarnation: Incarnation,
     pub(super) claims: Claims,
     pub(super) writer: Writer,
     pub(super) creations: Creations,
@@ -54,6 +59,10 @@ pub(super) struct Shared {
     /// When this handle was opened.
     pub(super) opened: Instant,
     pub(super) purge_clock: Mutex<Option<(i64, Instant)>>,
+    /// What an import through this handle has under way.
+    pub(super) importing: tokio::sync::Mutex<Option<Tail>>,
+    /// A worker that was given up is being marked.
+    pub(super) forsaken: Mutex<Option<JoinHandle<()>>>,
     /// Sweeps so far: some look further than others.
     pub(super) sweeps: AtomicI64,
     /// A test lets this handle's workers look hung.
@@ -88,24 +97,35 @@ impl Failing<'_> {
 impl Shared {
     /// Finds the server, and the store in it. Gives the digest key, too.
     pub(super) async fn open(options: MongoOptions, bodies: Handle, runtime: Handle) -> Result<(Arc<Self>, Vec<u8>)> {
-        let Connected { client, own, plain, options: client_options, redaction, name } =
-            client::connect(&options).await?;
+        let connected = client::connect(&options).await?;
+        #[cfg(test)]
+        let client_options = connected.options;
+        let Connected { client, aside, own, plain, redaction, name, .. } = connected;
         let tables = Tables::of(&own);
-        let found = schema::prepare(&own, &tables, &Failing(&redaction)).await;
+        let found = schema::prepare(&own, &tables, &Failing(&redaction), options.make).await;
         let found = found.map_err(|fault| match fault {
             Fault::Failure(failure) => failure.error(&name),
             Fault::Answer(error) => error,
+        })?;
+        let found = found.ok_or_else(|| {
+            Error::of(
+                ErrorKind::NotFound,
+                format!("there is no store at {name} yet: `serve` or `call` makes it, OUTLAST_STORE says where"),
+            )
         })?;
         let shared = Self {
             options,
             name,
             redaction,
             client,
+            aside,
+            #[cfg(test)]
             client_options,
             own,
             plain,
             tables,
             indexed_log: found.indexed_log,
+            incarnation: Incarnation::new(found.incarnation),
             claims: Claims::default(),
             writer: Writer::default(),
             creations: Creations::default(),
@@ -117,6 +137,8 @@ impl Shared {
             ahead: AtomicI64::new(0),
             opened: Instant::now(),
             purge_clock: Mutex::default(),
+            importing: tokio::sync::Mutex::default(),
+            forsaken: Mutex::default(),
             sweeps: AtomicI64::new(0),
             #[cfg(test)]
             frozen: AtomicBool::new(false),
@@ -174,6 +196,9 @@ impl Shared {
 
     /// The error for a caller whose limit has passed.
     pub(super) fn late(&self) -> Error {
+        if self.incarnation.is_replaced() {
+            return self.replaced();
+        }
         match &*self.health.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(failure) => failure.error(&self.name),
             None => client::too_late(&self.options),
@@ -216,6 +241,7 @@ impl Shared {
             if shared.is_closed() {
                 return Err(closed());
             }
+            shared.check_not_replaced()?;
             let (asked, limit) = (shared.clone(), shared.options.limit);
             // A task of the store's own: what the driver has begun is never dropped half-way.
             let task = shared.runtime.spawn(async move {
@@ -229,6 +255,7 @@ impl Shared {
                         }
                         Err(Fault::Failure(failure)) => {
                             if !pause.after(&asked, &failure).await {
+                                asked.check_not_replaced()?;
                                 return Err(closed());
                             }
                         }
@@ -239,6 +266,25 @@ impl Shared {
                 Ok(Ok(answer)) => answer,
                 Ok(Err(_)) => Err(closed()),
                 Err(_) => Err(shared.late()),
+            }
+        }
+    }
+
+    /// Asks for one who moves the store as a whole: that takes its time, and isn't begun again by itself.
+    pub(super) fn at_leisure<T, F, R>(self: &Arc<Self>, run: R) -> impl Future<Output = Result<T>> + Send + use<T, F, R>
+    where
+        T: Send + 'static,
+        R: FnOnce(Arc<Self>) -> F,
+        F: Future<Output = Result<T, Fault>> + Send + 'static,
+    {
+        let task = self.runtime.spawn(run(self.clone()));
+        let name = self.name.clone();
+        async move {
+            match task.await {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(Fault::Answer(error))) => Err(error),
+                Ok(Err(Fault::Failure(failure))) => Err(failure.error(&name)),
+                Err(_) => Err(closed()),
             }
         }
     }

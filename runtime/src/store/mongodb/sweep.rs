@@ -11,7 +11,7 @@ use mongodb::error::ErrorKind as DriverKind;
 
 use super::entries::{At, Entry, What, fence};
 use super::executions::{Execution, due_now};
-use super::failure::{DUPLICATE_KEY, Failure};
+use super::failure::{DUPLICATE_KEY, Failure, Fault};
 use super::schema::OPEN;
 use super::shared::Shared;
 use crate::store::{BoxFuture, Epoch, ExecutionId, Stamp, Swept, WorkerId};
@@ -30,7 +30,10 @@ struct Orphan {
 
 impl Shared {
     /// A sweep by this worker.
-    pub(super) async fn sweep(self: &Arc<Self>, worker: &WorkerId) -> Result<Swept, Failure> {
+    pub(super) async fn sweep(self: &Arc<Self>, worker: &WorkerId) -> Result<Swept, Fault> {
+        if self.look_at_incarnation(&self.tables.meta).await? {
+            return Err(self.replaced().into());
+        }
         self.point("before-commit", || "sweep".to_owned());
         // Before the list: who isn't on it then had been registered before it owned anything.
         let wide = self.sweeps.fetch_add(1, Ordering::Relaxed) % WIDE == 0;

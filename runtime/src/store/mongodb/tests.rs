@@ -2,9 +2,12 @@
 
 mod changes;
 mod commands;
+mod connections;
 mod data;
 mod engine;
 mod faults;
+mod incarnation;
+mod moving;
 mod opening;
 mod proxy;
 mod races;
@@ -15,6 +18,7 @@ use std::sync::Weak;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+pub(super) use self::connections::Pooled;
 use super::*;
 use crate::store::conformance::{self, Stores};
 
@@ -106,7 +110,7 @@ async fn expire(case: &conformance::case::Case, through: &MongoStore) {
 
 /// The commands that a store has sent.
 #[derive(Clone, Default)]
-pub(super) struct Heard(Arc<Mutex<Vec<String>>>);
+pub(super) struct Heard(Arc<Mutex<Vec<String>>>, Arc<Mutex<Vec<String>>>);
 
 impl Heard {
     pub(super) fn hear(&self, event: &mongodb::event::command::CommandEvent) {
@@ -114,7 +118,14 @@ impl Heard {
             let name = &started.command_name;
             let of = started.command.get_str(name).unwrap_or_default();
             self.0.lock().unwrap().push(format!("{name} {of}"));
+            let level = started.command.get_document("readConcern").and_then(|concern| concern.get_str("level"));
+            self.1.lock().unwrap().push(format!("{name} {of} {}", level.unwrap_or("none")));
         }
+    }
+
+    /// All so far, with the levels of their read concerns.
+    fn with_levels(&self) -> Vec<String> {
+        self.1.lock().unwrap().clone()
     }
 
     /// Those since the last look, but for the one that asks what time it is.

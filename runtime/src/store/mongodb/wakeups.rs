@@ -20,7 +20,7 @@ use super::shared::Shared;
 /// How long the server waits for something to happen before it says that nothing has.
 const AWAIT: Duration = Duration::from_millis(500);
 
-/// The look-out: its task, and the client that it has to itself.
+/// The look-out: its task, and the client that it shares with the leases.
 #[derive(Clone)]
 pub(super) struct LookOut {
     client: Client,
@@ -38,7 +38,8 @@ impl LookOut {
 /// Starts the look-out.
 pub(super) fn start(shared: &Arc<Shared>) -> LookOut {
     let _entered = shared.runtime.enter();
-    let client = own_client(shared);
+    // The stream holds a connection all the time.
+    let client = shared.aside.clone();
     let tables = Tables::of(&client.database(shared.own.name()));
     let task = shared.runtime.spawn(look_out(Arc::downgrade(shared), tables)).abort_handle();
     LookOut { client, task }
@@ -92,17 +93,14 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
             }
             Ok(None) | Err(_) => {
                 stream = None;
+                // A stream ends with its collection, too.
+                if let Ok(true) = alive.look_at_incarnation(&alive.tables.meta).await {
+                    return;
+                }
                 alive.bump();
             }
         }
     }
-}
-
-/// A client of the stream's own: it holds a connection all the time.
-fn own_client(shared: &Shared) -> Client {
-    let mut options = shared.client_options.clone();
-    options.max_pool_size = Some(2);
-    Client::with_options(options).unwrap_or_else(|_| shared.client.clone())
 }
 
 async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {

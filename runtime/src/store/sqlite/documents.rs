@@ -94,6 +94,11 @@ pub(super) fn make(connection: &Connection, name: &str, models: &[IndexModel]) -
     indexes::make(connection, name, models).map(drop)
 }
 
+/// The collections were taken out as a whole.
+pub(super) fn forget(connection: &Connection) -> Result<(), Failure> {
+    catalogue::changed(connection)
+}
+
 /// Puts documents into a collection, for an import.
 pub(super) fn put(
     connection: &Connection,

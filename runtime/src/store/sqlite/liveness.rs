@@ -122,7 +122,6 @@ impl Liveness {
     }
 
     /// Lets go of a worker's lock and nothing else, as the death of its process does.
-    #[cfg(test)]
     pub(super) fn drop_lock(&self, worker: &WorkerId) {
         self.held().remove(&worker.0);
     }

@@ -14,7 +14,7 @@ use super::readers::{After, Readers};
 use super::records::{self, end_of, outcome_number};
 use super::schema::{OPEN, PARKED, meta, set_meta};
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::{BoxFuture, Digest, Epoch, ExecutionId, Piece, Pieces, Portable, Stamp, Status, Watcher};
+use crate::store::{Digest, Epoch, ExecutionId, Piece, Pieces, Piped, Portable, Stamp, Status, Watcher};
 
 /// The most documents or rows of a piece, and about the most bytes.
 const MOST: usize = 500;
@@ -23,21 +23,22 @@ const BYTES: usize = 1 << 20;
 /// `meta.importing`: the store is being filled.
 const IMPORTING: &str = "importing";
 
-/// A store on its way out.
-pub(super) struct Export {
-    pub(super) total: u64,
-    pub(super) pieces: mpsc::Receiver<Result<Vec<Piece>>>,
-}
+/// `meta.key_before_import`: the digest key that comes back if the import breaks off.
+const KEY_BEFORE: &str = "key_before_import";
 
-impl Pieces for Export {
-    fn total(&self) -> u64 {
-        self.total
-    }
-
-    fn next(&mut self) -> BoxFuture<'_, Result<Vec<Piece>>> {
-        Box::pin(async move { self.pieces.recv().await.unwrap_or_else(|| Ok(Vec::new())) })
-    }
-}
+/// What an import fills.
+const FILLED: &[&str] = &[
+    "executions",
+    "rows",
+    "attempts",
+    "inbox",
+    "watchers",
+    "tombstones",
+    "entries",
+    "indexes",
+    "documents",
+    "collections",
+];
 
 /// Takes pieces; `false` if nobody wants more.
 type Sink<'s> = &'s mut dyn FnMut(Piece) -> bool;
@@ -204,13 +205,30 @@ impl Desk<'_> {
                 return Err(Error::of(ErrorKind::Conflict, message).into());
             }
         }
+        if let Some(before) = meta::<Vec<u8>>(&self.connection, "digest_key")? {
+            set_meta(&self.connection, KEY_BEFORE, before)?;
+        }
         set_meta(&self.connection, "digest_key", digest_key)?;
         Ok(set_meta(&self.connection, IMPORTING, 1_i64)?)
     }
 
     pub(super) fn end_import(&mut self) -> Result<(), Fault> {
-        self.connection.execute("DELETE FROM outlast_meta WHERE key = ?", [IMPORTING])?;
+        self.connection.execute("DELETE FROM outlast_meta WHERE key IN (?, ?)", [IMPORTING, KEY_BEFORE])?;
         Ok(())
+    }
+
+    pub(super) fn abort_import(&mut self) -> Result<(), Fault> {
+        if meta::<i64>(&self.connection, IMPORTING)?.is_none() {
+            return Ok(());
+        }
+        for table in FILLED {
+            self.connection.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        documents::forget(&self.connection)?;
+        if let Some(before) = meta::<Vec<u8>>(&self.connection, KEY_BEFORE)? {
+            set_meta(&self.connection, "digest_key", before)?;
+        }
+        self.end_import()
     }
 
     pub(super) fn import(&mut self, pieces: &[Piece]) -> Result<(), Fault> {
@@ -313,7 +331,7 @@ impl SqliteStore {
             let (total, all) = self.read(|connection| Ok((total(connection)?, gathered(connection)?))).await?;
             let (sender, pieces) = mpsc::channel(2);
             let _ = sender.try_send(Ok(all));
-            return Ok(Box::new(Export { total, pieces }));
+            return Ok(Box::new(Piped { total, pieces }));
         };
         let (sender, pieces) = mpsc::channel(2);
         let (reply, answer) = oneshot::channel();
@@ -339,7 +357,7 @@ impl SqliteStore {
             return Err(super::closed());
         }
         let total = self.wait(answer).await?;
-        Ok(Box::new(Export { total, pieces }))
+        Ok(Box::new(Piped { total, pieces }))
     }
 }
 

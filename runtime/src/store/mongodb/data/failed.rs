@@ -3,12 +3,9 @@
 
 use mongodb::error::{Error as DriverError, ErrorKind as DriverKind};
 
-use crate::error::{Error, ErrorKind, Partial, WriteError};
+use crate::error::driver::{BAD_VALUE, is_passing, kind_of, known, words};
+use crate::error::{Error, Partial, WriteError};
 use crate::store::mongodb::client::Redaction;
-use crate::store::mongodb::failure::{code, words};
-
-/// MongoDB's code for what has no other.
-const BAD_VALUE: i32 = 2;
 
 /// Why an operation failed.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl Failed {
                 let first = some.failed.first();
                 let text = first.map_or_else(String::new, |first| format!("number {}: {}", first.index, first.message));
                 let taken = some.failed.iter().find(|write| is_taken(write.code)).map(|write| write.code);
-                let kind = kind(taken.or_else(|| first.map(|first| first.code)).unwrap_or(BAD_VALUE));
+                let kind = kind_of(taken.or_else(|| first.map(|first| first.code)).unwrap_or(BAD_VALUE));
                 let count = some.failed.len();
                 let error = Error::of(kind, format!("{collection}: {count} of the writes failed; {text}"));
                 let error = error.with_data(|data| {
@@ -78,54 +75,11 @@ impl Failed {
 
 fn of_driver(collection: &str, error: &DriverError, redaction: &Redaction) -> Error {
     let text = redaction.clean(&words(error));
-    let (kind, code) = match (code(error), &*error.kind) {
-        (Some(code), _) => (kind(code), Some(code)),
-        // Refused before it was sent.
-        (None, DriverKind::InvalidArgument { message, .. }) if message.contains("bytes") => {
-            (ErrorKind::TooLarge, Some(10_334))
-        }
-        (None, DriverKind::InvalidArgument { .. } | DriverKind::BsonSerialization(_) | DriverKind::Bson(_)) => {
-            (ErrorKind::Invalid, Some(BAD_VALUE))
-        }
-        (None, _) => (ErrorKind::Unavailable, None),
-    };
-    let mut labels: Vec<String> = error.labels().iter().cloned().collect();
-    labels.sort();
-    let mut failed = Error::of(kind, format!("{collection}: {text}"));
-    if let Some(code) = code {
-        failed = failed.with_code(code);
-    }
-    if !labels.is_empty() {
-        failed = failed.with_data(|data| data.labels = labels);
-    }
+    let (kind, data) = known(error);
+    let failed = Error::of(kind, format!("{collection}: {text}")).with_data(|all| *all = data);
     if is_passing(kind) { failed } else { failed.into_terminal() }
 }
 
 fn is_taken(code: i32) -> bool {
     matches!(code, 11_000 | 11_001 | 12_582)
-}
-
-/// Whether a wait may mend it.
-fn is_passing(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout)
-}
-
-/// What a code is about.
-fn kind(code: i32) -> ErrorKind {
-    match code {
-        // Taken keys; an index of this name with other options.
-        11_000 | 11_001 | 12_582 | 85 | 86 => ErrorKind::Conflict,
-        // Documents over the limit.
-        10_334 | 17_280 | 17_419 | 17_420 => ErrorKind::TooLarge,
-        // A collection or an index that isn't there.
-        26 | 27 => ErrorKind::NotFound,
-        // Time is up on the server.
-        50 => ErrorKind::Timeout,
-        // Unknown commands, stages and operators.
-        59 | 115 | 168 | 238 | 40_324 => ErrorKind::Unsupported,
-        // Elections, shutdowns, networks, locks, conflicts: later it may be done.
-        6 | 7 | 13 | 18 | 24 | 46 | 64 | 79 | 89 | 91 | 112 | 134 | 189 | 225 | 244 | 251 | 262 | 317 | 358 | 9001
-        | 10_058 | 10_107 | 11_600 | 11_602 | 13_388 | 13_435 | 13_436 => ErrorKind::Unavailable,
-        _ => ErrorKind::Invalid,
-    }
 }

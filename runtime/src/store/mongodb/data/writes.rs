@@ -10,7 +10,7 @@ use mongodb::options::{ReturnDocument as DriverReturn, UpdateModifications as Dr
 use super::failed::{Failed, SomeWrites};
 use super::{Run, hint, within};
 use crate::data::Reply;
-use crate::data::models::{ReturnDocument, UpdateModifications, id_of};
+use crate::data::models::{ReturnDocument, id_of};
 use crate::data::operation::{Change, Write};
 use crate::error::{Error, Partial, Result, WriteError};
 use crate::store::mongodb::client::transaction_options;
@@ -94,7 +94,7 @@ impl Run<'_> {
                 done.inserted_ids.push((0, id_of(document).unwrap_or_default()));
             }
             Write::Update { target, update, array_filters, many, upsert } => {
-                let (filter, update) = (target.filter.clone(), theirs(update));
+                let (filter, update) = (target.filter.clone(), DriverUpdate::from(update.clone()));
                 let update = if *many {
                     self.collection.update_many(filter, update)
                 } else {
@@ -185,15 +185,13 @@ impl Run<'_> {
         returned: ReturnDocument,
         projection: Option<&Document>,
     ) -> Result<Reply, Failed> {
-        let returned = match returned {
-            ReturnDocument::Before => DriverReturn::Before,
-            ReturnDocument::After => DriverReturn::After,
-        };
+        let returned = DriverReturn::from(returned);
         let comment = self.comment.clone();
         let found = match write {
             Write::Insert(_) => return Err(Error::of(crate::ErrorKind::Invalid, "an insertion finds nothing").into()),
             Write::Update { target, update, array_filters, upsert, .. } => {
-                let action = self.collection.find_one_and_update(target.filter.clone(), theirs(update));
+                let action =
+                    self.collection.find_one_and_update(target.filter.clone(), DriverUpdate::from(update.clone()));
                 let action = action.return_document(returned).upsert(*upsert);
                 let action =
                     if array_filters.is_empty() { action } else { action.array_filters(array_filters.clone()) };
@@ -325,13 +323,6 @@ fn check_id(document: &RawDocumentBuf) -> Result<(), Error> {
             Err(error.with_code(INVALID_ID).into_terminal())
         }
         _ => Ok(()),
-    }
-}
-
-fn theirs(update: &UpdateModifications) -> DriverUpdate {
-    match update {
-        UpdateModifications::Document(update) => DriverUpdate::Document(update.clone()),
-        UpdateModifications::Pipeline(stages) => DriverUpdate::Pipeline(stages.clone()),
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) struct Proxy {
     faults: Arc<Faults>,
 }
 
+#[derive(Default)]
 struct Faults {
     /// Nothing gets through, and nobody gets in.
     down: watch::Sender<bool>,
@@ -39,8 +40,7 @@ impl Proxy {
     pub(super) async fn start(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let faults =
-            Arc::new(Faults { down: watch::Sender::new(false), cuts: Mutex::default(), cut: AtomicUsize::new(0) });
+        let faults = Arc::new(Faults { down: watch::Sender::new(false), ..Faults::default() });
         let (server, shared) = (server.to_owned(), faults.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -96,6 +96,9 @@ async fn messages(
 ) {
     loop {
         let Some(asked) = message(&mut from_client).await else { return };
+        if *faults.down.borrow() {
+            return;
+        }
         if to_server.write_all(&asked).await.is_err() {
             return;
         }

@@ -126,7 +126,8 @@ fn version(connection: &Connection) -> Result<i64, Failure> {
     Ok(find.query_row([], |row| row.get(0)).optional()?.unwrap_or_default())
 }
 
-fn changed(connection: &Connection) -> Result<(), Failure> {
+/// Whoever knows collections looks anew.
+pub(super) fn changed(connection: &Connection) -> Result<(), Failure> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| Failure::Io(format!("no random bytes: {error}")))?;
     set_meta(connection, "catalogue", i64::from_le_bytes(random))

@@ -1,0 +1,109 @@
+//! Errors of MongoDB's driver: what they are about, their codes and labels, and their words.
+
+use std::error::Error as StdError;
+
+use mongodb::error::{Error as DriverError, ErrorKind as DriverKind, WriteFailure};
+
+use super::{DataFailure, Error, ErrorKind};
+
+/// MongoDB's code for what has no other.
+pub(crate) const BAD_VALUE: i32 = 2;
+
+/// What is known of an error: its kind, its code, its labels.
+pub(crate) fn known(error: &DriverError) -> (ErrorKind, DataFailure) {
+    let (kind, code) = match (code(error), &*error.kind) {
+        (Some(code), _) => (kind_of(code), Some(code)),
+        // Refused before it was sent.
+        (None, DriverKind::InvalidArgument { message, .. }) if message.contains("bytes") => {
+            (ErrorKind::TooLarge, Some(10_334))
+        }
+        (None, DriverKind::InvalidArgument { .. } | DriverKind::BsonSerialization(_) | DriverKind::Bson(_)) => {
+            (ErrorKind::Invalid, Some(BAD_VALUE))
+        }
+        (None, DriverKind::Custom(_)) => (ErrorKind::Failed, None),
+        (None, _) => (ErrorKind::Unavailable, None),
+    };
+    let mut labels: Vec<String> = error.labels().iter().cloned().collect();
+    labels.sort();
+    (kind, DataFailure { code, labels, ..DataFailure::default() })
+}
+
+/// The driver's error in a chain, itself or behind others.
+pub(super) fn within<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a DriverError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// An error for those who work with the driver.
+///
+/// ```
+/// let error: mongodb::error::Error = outlast::Error::new("no stock").into();
+/// assert!(error.get_custom::<outlast::Error>().is_some());
+/// ```
+impl From<Error> for DriverError {
+    fn from(error: Error) -> Self {
+        Self::custom(error)
+    }
+}
+
+/// Whether a wait may mend it.
+pub(crate) fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::Timeout)
+}
+
+/// What a code is about.
+pub(crate) fn kind_of(code: i32) -> ErrorKind {
+    match code {
+        // Taken keys; an index of this name with other options.
+        11_000 | 11_001 | 12_582 | 85 | 86 => ErrorKind::Conflict,
+        // Documents over the limit.
+        10_334 | 17_280 | 17_419 | 17_420 => ErrorKind::TooLarge,
+        // A collection or an index that isn't there.
+        26 | 27 => ErrorKind::NotFound,
+        // Time is up on the server.
+        50 => ErrorKind::Timeout,
+        // Unknown commands, stages and operators.
+        59 | 115 | 168 | 238 | 40_324 => ErrorKind::Unsupported,
+        // Elections, shutdowns, networks, locks, conflicts: later it may be done.
+        6 | 7 | 13 | 18 | 24 | 46 | 64 | 79 | 89 | 91 | 112 | 134 | 189 | 225 | 244 | 251 | 262 | 317 | 358 | 9001
+        | 10_058 | 10_107 | 11_600 | 11_602 | 13_388 | 13_435 | 13_436 => ErrorKind::Unavailable,
+        _ => ErrorKind::Invalid,
+    }
+}
+
+/// The server's code, if it is the server that says no.
+pub(crate) fn code(error: &DriverError) -> Option<i32> {
+    match &*error.kind {
+        DriverKind::Command(error) => Some(error.code),
+        DriverKind::Write(WriteFailure::WriteError(error)) => Some(error.code),
+        DriverKind::Write(WriteFailure::WriteConcernError(error)) => Some(error.code),
+        DriverKind::InsertMany(error) => {
+            let first = error.write_errors.as_ref().and_then(|errors| errors.first()).map(|error| error.code);
+            first.or_else(|| error.write_concern_error.as_ref().map(|error| error.code))
+        }
+        _ => None,
+    }
+}
+
+/// What the driver or the server says, without the driver's own wrapping.
+pub(crate) fn words(error: &DriverError) -> String {
+    match &*error.kind {
+        DriverKind::Command(error) => error.message.clone(),
+        DriverKind::Write(WriteFailure::WriteError(error)) => error.message.clone(),
+        DriverKind::Write(WriteFailure::WriteConcernError(error)) => error.message.clone(),
+        DriverKind::InsertMany(error) => {
+            let first = error.write_errors.as_ref().and_then(|errors| errors.first());
+            let concern = error.write_concern_error.as_ref();
+            let text = first.map(|error| &error.message).or_else(|| concern.map(|error| &error.message));
+            text.cloned().unwrap_or_else(|| "an insert failed".into())
+        }
+        DriverKind::Io(error) => error.to_string(),
+        kind => kind.to_string(),
+    }
+}

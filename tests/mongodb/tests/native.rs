@@ -1,0 +1,145 @@
+//! The ways out to MongoDB's driver: its database, and in a transaction its session.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use outlast::bson::Document;
+use outlast::mongodb::{database, session};
+use outlast::prelude::*;
+use outlast::{Error, ErrorKind, IndexModel, IndexOptions};
+use outlast_test_servers::Mongo;
+
+async fn app(store: &str) -> outlast::Running {
+    App::new().store(store).start().await.unwrap()
+}
+
+/// Sums what the transaction itself has written, too.
+#[transaction]
+async fn settle(cents: i64) -> Result<i64> {
+    collection::<Document>("bookings").insert_one(doc! { "cents": cents }).await?;
+    let bookings = database()?.collection::<Document>("bookings");
+    let sum = session(async |session| {
+        bookings.insert_one(doc! { "cents": 1_i64 }).session(&mut *session).await?;
+        let stages = [doc! { "$group": { "_id": null, "cents": { "$sum": "$cents" } } }];
+        let mut found = bookings.aggregate(stages).session(&mut *session).await?;
+        Ok(found.next(session).await.transpose()?)
+    });
+    let sum = sum.await?.map_or(0, |sum| sum.get_i64("cents").unwrap());
+    collection::<Document>("sums").insert_one(doc! { "cents": sum }).await?;
+    if sum > 100 { Err(Error::terminal("too much")) } else { Ok(sum) }
+}
+
+#[durable]
+async fn settled(cents: i64) -> Result<i64> {
+    settle(cents).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_session_does_is_part_of_the_transaction() {
+    let mongo = Mongo::start();
+    let app = app(&mongo.uri()).await;
+    app.scope(async {
+        assert_eq!(settled(20).await.unwrap(), 21);
+        assert_eq!(settled(30).await.unwrap(), 52, "it saw its own writes and those before");
+        assert_eq!(settled(500).await.unwrap_err().to_string(), "too much");
+        assert_eq!(collection::<Document>("bookings").count_documents(doc! {}).await.unwrap(), 4, "undone together");
+        assert_eq!(collection::<Document>("sums").count_documents(doc! {}).await.unwrap(), 2);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+#[transaction]
+async fn taken_twice() -> Result<()> {
+    TRIED.fetch_add(1, Ordering::SeqCst);
+    let table = database()?.collection::<Document>("taken");
+    collection::<Document>("beside").insert_one(doc! {}).await?;
+    session(async |session| {
+        table.insert_one(doc! { "_id": 1 }).session(&mut *session).await?;
+        table.insert_one(doc! { "_id": 1 }).session(session).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[transaction]
+async fn two_at_once() -> Result<()> {
+    session(async |_| collection::<Document>("beside").insert_one(doc! {}).await.map(drop)).await
+}
+
+/// Says what an error was, since a fault is the execution's.
+#[durable]
+async fn kinds_in_transactions() -> Result<Vec<String>> {
+    let taken = taken_twice().await.unwrap_err();
+    let code = taken.code().unwrap_or_default();
+    let both = two_at_once().await.unwrap_err();
+    let here = database().err().map(|error| format!("{:?}", error.kind())).unwrap_or_default();
+    Ok(vec![format!("{:?} {code}", taken.kind()), format!("{:?} {both}", both.kind()), here])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_the_driver_are_errors_of_outlast() {
+    let mongo = Mongo::start();
+    let app = app(&mongo.uri()).await;
+    app.scope(async {
+        let kinds = kinds_in_transactions().await.unwrap();
+        assert_eq!(kinds[0], "Conflict 11000");
+        assert_eq!(TRIED.load(Ordering::SeqCst), 1, "no retry can mend it");
+        assert!(kinds[1].starts_with("Misplaced") && kinds[1].contains("session"), "{kinds:?}");
+        assert_eq!(kinds[2], "Misplaced", "a durable function's own body records nothing of it");
+        assert_eq!(collection::<Document>("beside").count_documents(doc! {}).await.unwrap(), 0);
+        // Outside executions and transactions.
+        assert_eq!(database().unwrap().name(), mongo.name());
+        let error = session(async |_| Ok(())).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Misplaced && error.to_string().contains("#[transaction]"), "{error}");
+    })
+    .await;
+    app.shutdown().await;
+}
+
+#[transaction]
+async fn with_session() -> Result<()> {
+    session(async |_| Ok(())).await
+}
+
+#[step]
+async fn with_database() -> Result<String> {
+    Ok(database()?.name().to_owned())
+}
+
+#[durable]
+async fn reaching_out() -> Result<Vec<String>> {
+    let of = |error: Error| format!("{:?} {error}", error.kind());
+    Ok(vec![
+        with_session().await.map_or_else(of, |()| "a session".to_owned()),
+        with_database().await.unwrap_or_else(of),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_the_embedded_store_there_is_no_driver() {
+    let mongo = Mongo::start();
+    let on_mongodb = app(&mongo.uri()).await;
+    assert_eq!(on_mongodb.scope(async { reaching_out().await }).await.unwrap(), ["a session", mongo.name()]);
+    on_mongodb.shutdown().await;
+    let embedded = app("memory:").await;
+    let said = embedded.scope(async { reaching_out().await }).await.unwrap();
+    for (said, name) in said.iter().zip(["outlast::mongodb::session", "outlast::mongodb::database"]) {
+        assert!(said.starts_with("Unsupported") && said.contains(name), "{said}");
+    }
+    embedded.shutdown().await;
+}
+
+#[test]
+fn words_of_both_are_the_same() {
+    let options = IndexOptions::builder().unique(true).build();
+    let model = IndexModel::builder().keys(doc! { "a": 1 }).options(options).build();
+    let theirs = mongodb::IndexModel::from(model.clone());
+    assert_eq!(theirs.options.as_ref().and_then(|options| options.unique), Some(true));
+    assert_eq!(IndexModel::from(theirs), model);
+    let hint = mongodb::options::Hint::from(outlast::Hint::Name("a_1".into()));
+    assert_eq!(hint, mongodb::options::Hint::Name("a_1".into()));
+}
