@@ -7,6 +7,8 @@
 mod chaos;
 #[path = "programs/effects.rs"]
 mod effects;
+#[path = "programs/embedded.rs"]
+mod embedded;
 #[path = "programs/functions.rs"]
 mod functions;
 #[path = "processes/restart.rs"]

@@ -133,6 +133,7 @@ impl Shared {
             .persist(|| async {
                 let update = self.tables.executions.update_many(free.clone(), vec![doc! { "$set": set.clone() }]);
                 self.command(update).await?;
+                self.point("after-commit", || "claim unread".to_owned());
                 let mine = doc! { "_id": among.clone(), "token": &*token };
                 let cursor = self.command(self.tables.executions.find(mine)).await?;
                 self.filled(worker, self.gather(cursor).await?).await
