@@ -1,5 +1,7 @@
 //! The tests' side of the programs: started, killed, stopped, waited for, and never left behind.
 
+#![allow(dead_code, reason = "several crates of tests share it, and not each uses all")]
+
 use std::any::Any;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -114,7 +116,6 @@ pub(crate) struct Directory {
     /// What its programs are told besides.
     settings: Vec<(&'static str, &'static str)>,
     /// Goes when the directory does.
-    #[allow(dead_code, reason = "held")]
     held: Box<dyn Any + Send + Sync>,
 }
 
@@ -127,14 +128,12 @@ impl Directory {
     }
 
     /// Its programs get this in their environment.
-    #[allow(dead_code, reason = "not every store needs it")]
     pub(crate) fn set(mut self, name: &'static str, value: &'static str) -> Self {
         self.settings.push((name, value));
         self
     }
 
     /// The URL of its store.
-    #[allow(dead_code, reason = "not every test looks")]
     pub(crate) fn store(&self) -> &str {
         &self.store
     }
@@ -144,7 +143,6 @@ impl Directory {
     }
 
     /// Starts `program MODE DIRECTORY` on the store, with an environment.
-    #[allow(dead_code, reason = "not every test has programs on one store")]
     pub(crate) fn start(&self, program: &str, mode: &str, environment: &[(&str, &str)]) -> Program {
         let mut all = vec![("STORE", &*self.store)];
         all.extend(&self.settings);
@@ -158,7 +156,6 @@ impl Directory {
     }
 
     /// Says a word to the bodies that wait for one.
-    #[allow(dead_code, reason = "not every test talks to bodies")]
     pub(crate) fn tell(&self, word: &str) {
         File::create(self.path().join(word)).unwrap();
     }
@@ -168,7 +165,6 @@ impl Directory {
     }
 
     /// The processes in which something ran.
-    #[allow(dead_code, reason = "not every test asks")]
     pub(crate) fn ran(&self, label: &str) -> Vec<u32> {
         self.effects().into_iter().filter(|effect| effect.label == label).map(|effect| effect.pid).collect()
     }
