@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
+#[path = "../../programs/absence.rs"]
+mod absence;
 #[path = "faults/away.rs"]
 mod away;
 #[path = "faults/crowd.rs"]
@@ -23,11 +25,6 @@ mod started;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-on-mongodb");
-
-/// Whether there is time.
-fn long() -> bool {
-    std::env::var("OUTLAST_LONG").is_ok_and(|long| long == "1")
-}
 
 /// The seed of what is random: `OUTLAST_TEST_SEED`, or the time; printed.
 fn seed() -> u64 {

@@ -1,35 +1,18 @@
-//! A server, a network or a process that is away for a while: no failure is recorded, and all goes on by itself. How soon
-//! is printed; what is asserted leaves room for a machine that is busy.
+//! A server, a network or a process that is away for a while, and many that come at once.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use outlast::{App, Execution, Running};
+use outlast::{App, Running};
 use outlast_test_servers::{FaultProxy, Mongo};
 use rustix::process::Signal;
 
-use crate::functions::{stroll, walk};
-use crate::started::{Directory, LIMIT, Program, until, within};
-use crate::{WORKER, long};
-
-/// Steps of a stroll.
-const STEPS: usize = 6;
-/// The longest until the first goes on.
-const SOON: Duration = Duration::from_secs(10);
-
-fn how_long() -> Duration {
-    Duration::from_secs(if long() { 60 } else { 8 })
-}
-
-fn how_many() -> usize {
-    if long() { 1_000 } else { 150 }
-}
-
-fn now() -> u64 {
-    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
-}
+use crate::WORKER;
+use crate::absence::{SOON, Scene, how_long, long};
+use crate::functions::walk;
+use crate::started::{Directory, LIMIT, Program, within};
 
 /// A server, a network before it, and one worker behind that.
-struct Scene {
+struct Far {
     mongo: Mongo,
     proxy: FaultProxy,
     directory: Directory,
@@ -37,7 +20,7 @@ struct Scene {
     caller: Running,
 }
 
-impl Scene {
+impl Far {
     async fn new() -> Self {
         let mongo = Mongo::alone();
         let proxy = FaultProxy::start(mongo.address(), 0).await.unwrap();
@@ -49,90 +32,39 @@ impl Scene {
         Self { mongo, proxy, directory, worker, caller }
     }
 
-    /// Calls so many strolls; gives how long they took, if `meanwhile` is nothing.
-    async fn strolls(&self, name: &str, meanwhile: impl Future<Output = ()>) -> Duration {
-        let begun = Instant::now();
-        let calls = (0..how_many()).map(|number| {
-            let label = format!("{name}{number}");
-            stroll(label.clone()).id(label).start()
-        });
-        let runs = self.caller.scope(futures::future::try_join_all(calls)).await.unwrap();
-        meanwhile.await;
-        for run in &runs {
-            loop {
-                match within("a stroll ends", run.result()).await {
-                    Ok(_) => break,
-                    Err(error) => assert_eq!(error.kind(), outlast::ErrorKind::Unavailable, "{error:?}"),
-                }
-            }
-        }
-        begun.elapsed()
-    }
-
-    fn bodies(&self, name: &str) -> usize {
-        self.directory.effects().iter().filter(|effect| effect.label.starts_with(name)).count()
-    }
-
-    /// Strolls in whose midst something is away.
-    async fn go_on(&self, what: &str, leave: impl FnOnce(), come_back: impl FnOnce()) {
-        let undisturbed = self.strolls("a", async {}).await;
-        let all = how_many() * STEPS;
-        let usual = all as f64 / undisturbed.as_secs_f64();
-        let (mut back, mut left) = (0, 0);
-        self.strolls("b", async {
-            until("a third has run", || self.bodies("b") > all / 3).await;
-            tokio::task::block_in_place(leave);
-            tokio::time::sleep(how_long()).await;
-            left = all.saturating_sub(self.bodies("b"));
-            tokio::task::block_in_place(come_back);
-            back = now();
-        })
-        .await;
-        let after: Vec<u64> = self.directory.effects().iter().map(|effect| effect.at).filter(|at| *at > back).collect();
-        assert!(left > 0 && !after.is_empty(), "the store was away when all was over");
-        let first = after.iter().min().unwrap() - back;
-        let last = after.iter().max().unwrap() - back;
-        let rate = after.len() as f64 * 1000.0 / (last.max(1)) as f64;
-        println!(
-            "{what} for {:?} with {left} steps to go: the first after {first} ms, then {rate:.0}/s, undisturbed {usual:.0}/s",
-            how_long()
-        );
-        assert!(Duration::from_millis(first) < SOON, "{what}: the first went on after {first} ms");
-        for number in 0..how_many() {
-            let execution: Execution = self.caller.execution(format!("b{number}")).details().await.unwrap();
-            for (name, _, attempts, _) in execution.operations() {
-                assert_eq!(attempts, 1, "{what}: the store's absence counted as a failure of {name} in b{number}");
-            }
-        }
+    fn scene(&self) -> Scene<'_> {
+        // A server for tests is slow.
+        let executions = if long() { 1_000 } else { 150 };
+        Scene { directory: &self.directory, caller: &self.caller, executions }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_when_the_server_comes_back() {
-    let scene = Scene::new().await;
-    scene.go_on("the server stood still", || scene.mongo.stop(), || scene.mongo.cont()).await;
+    let far = Far::new().await;
+    far.scene().go_on("the server stood still", || far.mongo.stop(), || far.mongo.cont()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_when_the_network_comes_back() {
-    let scene = Scene::new().await;
+    let far = Far::new().await;
     let leave = || {
-        scene.proxy.refuse(true);
-        scene.proxy.cut();
+        far.proxy.refuse(true);
+        far.proxy.cut();
     };
-    scene.go_on("the network was cut", leave, || scene.proxy.refuse(false)).await;
+    far.scene().go_on("the network was cut", leave, || far.proxy.refuse(false)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_worker_that_lost_its_connections_works_at_once() {
-    let scene = Scene::new().await;
-    scene.worker.send(Signal::STOP);
+    let far = Far::new().await;
+    far.worker.send(Signal::STOP);
     tokio::time::sleep(how_long() / 2).await;
-    scene.proxy.cut();
+    far.proxy.cut();
     tokio::time::sleep(how_long() / 2).await;
-    scene.worker.send(Signal::CONT);
+    far.worker.send(Signal::CONT);
     let woken = Instant::now();
-    let call = scene.caller.scope(walk("woken".to_owned()).id("woken"));
+    let call = far.caller.scope(walk("woken".to_owned()).id("woken"));
     assert_eq!(within("the first call after a freeze", call).await.unwrap(), "woken");
     println!(
         "frozen for {:?}, its connections cut: the first call took {} ms",

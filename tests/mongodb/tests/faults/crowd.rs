@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use outlast_test_servers::{Fault, FaultProxy, Mongo, Rule};
 use rustix::process::Signal;
 
+use crate::absence::long;
 use crate::functions::walk;
 use crate::history::{Run, check, check_runs};
 use crate::recorder::Recorder;
 use crate::started::{Directory, LIMIT, Program};
-use crate::{WORKER, long, seed};
+use crate::{WORKER, seed};
 
 const WORKERS: usize = 8;
 const STEPS: usize = 3;
