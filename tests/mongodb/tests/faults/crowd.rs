@@ -125,20 +125,20 @@ async fn eight_workers_end_everything_once_whatever_fails() {
         workers.push(Worker::start(&mongo, &directory, seed.wrapping_add(number as u64)).await);
     }
     let begun = Instant::now();
-    let called = caller.scope(async move {
+    let calls = caller.scope(async move {
         let mut runs = Vec::new();
         for group in (0..executions).collect::<Vec<_>>().chunks(100) {
-            let calls = group.iter().map(|number| {
+            let group = group.iter().map(|number| {
                 let label = format!("w{number}");
                 walk(label.clone()).id(label).start()
             });
-            runs.extend(futures::future::try_join_all(calls).await.unwrap());
+            runs.extend(futures::future::try_join_all(group).await.unwrap());
         }
         runs
     });
-    let called = tokio::spawn(called);
+    let calls = tokio::spawn(calls);
     let all = tokio::spawn(async move {
-        let runs = called.await.unwrap();
+        let runs = calls.await.unwrap();
         for (number, run) in runs.iter().enumerate() {
             loop {
                 match run.result().await {
@@ -187,5 +187,5 @@ async fn eight_workers_end_everything_once_whatever_fails() {
 /// The events of the execution that an error names.
 fn around(history: &[crate::history::Event], why: &str) -> String {
     let of = |event: &&crate::history::Event| why.contains(&format!("execution: \"{}\"", event.execution));
-    history.iter().filter(of).map(|event| format!("{event:?}\n")).collect()
+    history.iter().filter(of).map(|event| format!("{event:?}")).collect::<Vec<_>>().join("\n")
 }
