@@ -3,10 +3,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
+#[path = "programs/absence.rs"]
+mod absence;
+#[path = "processes/away.rs"]
+mod away;
 #[path = "processes/chaos.rs"]
 mod chaos;
 #[path = "programs/effects.rs"]
 mod effects;
+#[path = "programs/embedded.rs"]
+mod embedded;
 #[path = "programs/functions.rs"]
 mod functions;
 #[path = "processes/restart.rs"]

@@ -11,6 +11,10 @@
 //! `deadline` for other rows, `attempt NAME#N` (`N` counts those of equal arguments), `create FUNCTION`,
 //! `claim FUNCTION`, `end FUNCTION`, `release FUNCTION`, `park FUNCTION`, `inbox signal NAME`, `inbox cancel`, `register`,
 //! `sweep`, `leave`, `resume`, `watch`, `data`, `purge`.
+//!
+//! The store in MongoDB, where these take several commands, has more: `claim` (before it knows what it gets),
+//! `claim unread`, `end untold FUNCTION`, `inbox untaken`, `inbox untold`, and of a sweep that finds a dead worker
+//! `mark`, `fence`, `take back`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};

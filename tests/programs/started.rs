@@ -1,12 +1,14 @@
 //! The tests' side of the programs: started, killed, stopped, waited for, and never left behind.
 
+#![allow(dead_code, reason = "several crates of tests share it, and not each uses all")]
+
+use std::any::Any;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use outlast::{App, Running};
-use rusqlite::Connection;
 use rustix::process::{Pid, Signal};
 
 /// The longest that anything may take: no test waits for ever, and none fails because a machine is slow.
@@ -106,36 +108,51 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// A directory for a test, on the disk of the build: removed afterwards, unless the test fails.
-pub(crate) struct Directory(Option<tempfile::TempDir>);
-
-impl Directory {
-    pub(crate) fn new() -> Self {
-        Self(Some(tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.0.as_ref().unwrap().path()
-    }
-
-    /// The URL of the store in it.
-    pub(crate) fn store(&self) -> String {
-        format!("sqlite://{}", self.path().join("store.db").display())
-    }
+/// A directory for a test, on the disk of the build, and the store of its programs: removed afterwards, unless the test
+/// fails.
+pub(crate) struct Directory {
+    folder: Option<tempfile::TempDir>,
+    store: String,
+    /// What its programs are told besides.
+    settings: Vec<(&'static str, &'static str)>,
+    /// Goes when the directory does.
+    held: Box<dyn Any + Send + Sync>,
 }
 
 impl Directory {
-    /// A caller of the store in it, without a worker; how long it waits for an answer.
-    pub(crate) async fn caller(&self, patience: Duration) -> Running {
-        App::new().store(self.store()).caller_only().store_timeout(patience).start().await.unwrap()
+    /// A directory with a store whose URL may depend on where it is; holds what the store needs.
+    pub(crate) fn with_store(url: impl FnOnce(&Path) -> String, held: impl Any + Send + Sync) -> Self {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let store = url(folder.path());
+        Self { folder: Some(folder), store, settings: Vec::new(), held: Box::new(held) }
     }
 
-    /// Waits until so many workers are on the store's list.
-    pub(crate) async fn registered(&self, workers: i64) {
-        let file = Connection::open(self.path().join("store.db")).unwrap();
-        file.busy_timeout(LIMIT).unwrap();
-        let count = || file.query_row("SELECT count(*) FROM outlast_workers", [], |row| row.get::<_, i64>(0)).unwrap();
-        until("the workers are there", || count() == workers).await;
+    /// Its programs get this in their environment.
+    pub(crate) fn set(mut self, name: &'static str, value: &'static str) -> Self {
+        self.settings.push((name, value));
+        self
+    }
+
+    /// The URL of its store.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    /// Starts `program MODE DIRECTORY` on the store, with an environment.
+    pub(crate) fn start(&self, program: &str, mode: &str, environment: &[(&str, &str)]) -> Program {
+        let mut all = vec![("STORE", &*self.store)];
+        all.extend(&self.settings);
+        all.extend(environment);
+        Program::start(program, mode, self.path(), &all)
+    }
+
+    /// A caller of the store, without a worker; how long it waits for an answer.
+    pub(crate) async fn caller(&self, patience: Duration) -> Running {
+        App::new().store(&*self.store).caller_only().store_timeout(patience).start().await.unwrap()
     }
 
     /// Says a word to the bodies that wait for one.
@@ -156,7 +173,7 @@ impl Directory {
 impl Drop for Directory {
     fn drop(&mut self) {
         if std::thread::panicking()
-            && let Some(directory) = self.0.take()
+            && let Some(directory) = self.folder.take()
         {
             eprintln!("left for a look: {}", directory.keep().display());
         }

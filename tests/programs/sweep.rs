@@ -6,6 +6,7 @@
 
 mod effects;
 mod orphan;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -181,8 +182,12 @@ async fn main() -> Result<()> {
         return Err(Error::terminal("usage: sweep-program MODE DIRECTORY"));
     };
     let directory = PathBuf::from(directory);
-    let store = format!("sqlite://{}", directory.join("store.db").display());
-    let app = App::new().store(store).state(Effects::new(&directory)).park_after("50ms").store_timeout("60s");
+    let app = App::new()
+        .store(place::store(&directory))
+        .state(Effects::new(&directory))
+        .park_after("50ms")
+        .hang_limit(place::setting("HANG_LIMIT", "10s").as_str())
+        .store_timeout("60s");
     // From the first moment on, it goes in order.
     let terminated = signal(SignalKind::terminate())?;
     match mode.as_str() {

@@ -7,6 +7,7 @@
 mod effects;
 mod functions;
 mod orphan;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -17,14 +18,11 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use effects::Effects;
-
-fn setting(name: &str, default: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| default.to_owned())
-}
+use place::setting;
 
 fn app(directory: &Path) -> App {
     App::new()
-        .store(format!("sqlite://{}", directory.join("store.db").display()))
+        .store(place::store(directory))
         .state(Effects::new(directory))
         .park_after("50ms")
         .max_crashes(setting("MAX_CRASHES", "20").parse().unwrap_or(20))

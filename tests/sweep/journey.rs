@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
 use outlast::{End, Filter, Status};
 use outlast::{ErrorKind, Execution, Running};
-use rusqlite::Connection;
 use serde_json::Value as Json;
 
+use crate::place;
 use crate::point::{Phase, Point, operations};
-use crate::started::{Directory, Effect, LIMIT, effects};
+use crate::started::{Directory, Effect, effects};
 
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_sweep-program");
 pub(crate) const ID: &str = "journey-1";
 
 /// The journey and its errand, as far as they are there.
@@ -49,20 +47,6 @@ impl Known {
             exists: !executions.is_empty(),
         }
     }
-
-    /// Of a store whose processes are all dead: from a copy, so that who comes next finds the file as they left it.
-    pub(crate) async fn of_the_dead(directory: &Path) -> Self {
-        let copy = Directory::new();
-        for file in ["store.db", "store.db-wal"] {
-            if directory.join(file).exists() {
-                std::fs::copy(directory.join(file), copy.path().join(file)).unwrap();
-            }
-        }
-        let running = copy.caller(LIMIT).await;
-        let known = Self::of(&running).await;
-        running.shutdown().await;
-        known
-    }
 }
 
 /// What a journey left: compared with that of the run that nothing disturbed.
@@ -74,18 +58,18 @@ pub(crate) struct Outcome {
     operations: BTreeSet<String>,
     signals: Vec<String>,
     functions: Vec<String>,
-    /// Documents by collection and body, and the number of changes logged.
+    /// Bookings by account, and how many writes of such a document the store itself knows of.
     bookings: Vec<i64>,
     changes: i64,
-    /// Rows that should be gone: messages, attempts, watchers.
+    /// What should be gone from the store: messages, attempts, watchers.
     left_over: i64,
 }
 
 impl Outcome {
-    pub(crate) async fn of(running: &Running, directory: &Path) -> (Self, Vec<Execution>) {
+    pub(crate) async fn of(running: &Running, directory: &Directory) -> (Self, Vec<Execution>) {
         let executions = executions(running).await;
         let journey = &executions[0];
-        let (changes, left_over) = counted(&directory.join("store.db"));
+        let (changes, left_over) = place::counted(directory).await;
         let outcome = Self {
             status: journey.status(),
             result: journey.result(),
@@ -113,19 +97,6 @@ impl Outcome {
             assert!(line.split(' ').nth(2) == Some("1"), "a crash counted as an attempt: {line}");
         }
     }
-}
-
-/// What the tables themselves say: changes logged, and rows that should be gone. The file is whole.
-fn counted(store: &Path) -> (i64, i64) {
-    let file = Connection::open(store).unwrap();
-    file.busy_timeout(Duration::from_secs(10)).unwrap();
-    let check: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
-    let count = |rows: &str| -> i64 {
-        file.query_row(&format!("SELECT count(*) FROM outlast_{rows}"), [], |row| row.get(0)).unwrap()
-    };
-    let left_over = ["inbox", "attempts", "watchers"].map(count).iter().sum();
-    (count("changes WHERE collection = (SELECT n FROM outlast_collections WHERE name = 'accounts')"), left_over)
 }
 
 async fn bookings(running: &Running) -> Vec<i64> {

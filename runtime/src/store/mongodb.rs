@@ -35,6 +35,7 @@ mod options;
 mod purge;
 mod report;
 mod schema;
+mod sessions;
 mod shared;
 mod sweep;
 #[cfg(test)]

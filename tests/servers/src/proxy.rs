@@ -9,6 +9,7 @@ mod rule;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ struct Shared {
     /// Counts the cuts: a connection ends when it changes.
     cuts: watch::Sender<u64>,
     paused: watch::Sender<bool>,
+    accepted: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -71,6 +73,7 @@ impl FaultProxy {
             state: Mutex::new(state),
             cuts: watch::Sender::new(0),
             paused: watch::Sender::new(false),
+            accepted: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Ok(Self { address, shared, accepting })
@@ -122,6 +125,11 @@ impl FaultProxy {
     /// Passes on what has waited, and goes on.
     pub fn resume(&self) {
         self.shared.paused.send_replace(false);
+    }
+
+    /// How many connections have been made so far.
+    pub fn connections(&self) -> u64 {
+        self.shared.accepted.load(Ordering::Relaxed)
     }
 
     /// How often a command has been sent, whatever became of it.
@@ -176,6 +184,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     // An accept that fails is about the one who has gone already.
     loop {
         let Ok((client, _)) = listener.accept().await else { continue };
+        shared.accepted.fetch_add(1, Ordering::Relaxed);
         if !shared.state().refusing {
             tokio::spawn(serve(client, shared.clone()));
         }

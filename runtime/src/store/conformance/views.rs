@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::case::{Case, call, cancel, id, outcome, request, signal, step, succeeded, write};
+use super::case::{Case, call, cancel, eventually, id, outcome, request, signal, step, succeeded, write};
 use crate::error::{ErrorKind, Result};
 use crate::store::{Filter, NewExecution, Refused, Stamp, Value, Write};
 
@@ -120,9 +120,10 @@ pub(super) async fn ends_can_be_asked_for(case: Case) -> Result<()> {
 
 pub(super) async fn a_report_has_facts(case: Case) -> Result<()> {
     for thorough in [false, true] {
-        let report = case.store.report(thorough).await?;
-        assert!(!report.facts.is_empty());
-        assert!(report.problems.is_empty(), "{report:?}");
+        assert!(!case.store.report(thorough).await?.facts.is_empty());
+        // On a busy machine a short lease may have run out just now: that is a problem, until it is renewed.
+        let sound = || async { Ok(case.store.report(thorough).await?.problems.is_empty()) };
+        eventually("a report without problems", sound).await?;
     }
     assert_eq!(case.store.digest_key(), case.second().await?.store.digest_key(), "one key for one store");
     let another = case.stores.fresh().await?;

@@ -133,6 +133,7 @@ impl Shared {
             .persist(|| async {
                 let update = self.tables.executions.update_many(free.clone(), vec![doc! { "$set": set.clone() }]);
                 self.command(update).await?;
+                self.point("after-commit", || "claim unread".to_owned());
                 let mine = doc! { "_id": among.clone(), "token": &*token };
                 let cursor = self.command(self.tables.executions.find(mine)).await?;
                 self.filled(worker, self.gather(cursor).await?).await
@@ -147,8 +148,13 @@ impl Shared {
         Ok(claimed)
     }
 
-    /// Claims with their records and inboxes; of a first claim there is nothing to read.
-    async fn filled(&self, worker: &WorkerId, found: Vec<bson::Document>) -> Result<Vec<Claimed>, Failure> {
+    /// Claims with their records and inboxes; of a first claim there is nothing to read. One that was taken back before its
+    /// log was read isn't among them: behind its own fence its owner must not write.
+    pub(super) async fn filled(
+        self: &Arc<Self>,
+        worker: &WorkerId,
+        found: Vec<bson::Document>,
+    ) -> Result<Vec<Claimed>, Failure> {
         let mut found: Vec<Execution> = found.into_iter().map(Execution).collect();
         let again = found.iter().filter(|found| found.epoch() > Epoch(1)).map(Execution::id);
         let mut logs = self.logs(&again.collect::<Result<Vec<_>, _>>()?).await?;
@@ -161,6 +167,12 @@ impl Shared {
             let mut claim = Claim::first(worker.clone(), execution.code()?, started);
             claim.epoch = execution.epoch();
             claim.go_on(&log);
+            if log.is_fenced(claim.epoch) {
+                let epoch = claim.epoch;
+                self.claims.set(&id, claim);
+                self.let_go(&id, epoch);
+                continue;
+            }
             let inbox = self.waiting(execution, &id, &mut claim.mail).await?;
             let claimed = Claimed {
                 epoch: claim.epoch,

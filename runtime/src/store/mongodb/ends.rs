@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bson::{Bson, Document, doc};
 
 use super::entries::outcome_number;
-use super::executions::Execution;
+use super::executions::{Execution, due_now};
 use super::failure::Failure;
 use super::schema::{OPEN, PARKED};
 use super::shared::Shared;
@@ -65,6 +65,7 @@ impl Shared {
         };
         self.claims.end(id, epoch);
         if watched {
+            self.point("after-commit", || format!("end untold {}", leaving.function));
             self.persist(|| self.tell_watchers(id, finished)).await.ok_or(Refused::Closed)?;
         }
         if leaving.seen > 0 || leaving.waiting {
@@ -152,6 +153,26 @@ impl Shared {
         self.leave_with(id, epoch, &leaving, set).await?;
         self.point("after-commit", || format!("release {}", leaving.function));
         Ok(Committed { seq: None, stamp: leaving.stamp })
+    }
+
+    /// Ends a claim whose log has a fence. A sweep that set out when another worker owned the execution may have put it
+    /// there late, and takes nothing back from this one: what is still this owner's is nobody's from now on.
+    pub(super) fn let_go(self: &Arc<Self>, id: &ExecutionId, epoch: Epoch) {
+        let Some(worker) = self.claims.with(id, epoch, |claim| claim.worker.clone()) else { return };
+        self.claims.end(id, epoch);
+        let (shared, id) = (self.clone(), id.clone());
+        drop(self.runtime.spawn(async move {
+            let mine = doc! { "_id": &*id.0, "owner": &*worker.0, "epoch": epoch.0 as i64, "status": OPEN };
+            let mut set = due_now(Stamp::now());
+            set.extend(doc! { "owner": "$$REMOVE", "mail": "$$REMOVE" });
+            let free = || {
+                let update = vec![doc! { "$set": set.clone() }];
+                shared.command(shared.tables.executions.update_one(mine.clone(), update))
+            };
+            if shared.persist(free).await.is_some_and(|freed| freed.matched_count > 0) {
+                shared.bump();
+            }
+        }));
     }
 
     /// Ends a claim; the execution waits until `resume`, another build, or a cancellation that is there already.

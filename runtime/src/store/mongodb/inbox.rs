@@ -317,6 +317,7 @@ impl Shared {
             }
         }
         let committed = self.append(id, epoch, row, Some(message)).await?;
+        self.point("after-commit", || "inbox untaken".to_owned());
         let heard = self.claims.with(id, epoch, |claim| {
             claim.mail.waiting.remove(message);
             claim.mail.moved.insert(message.clone());

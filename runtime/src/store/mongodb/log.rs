@@ -9,7 +9,7 @@ use super::entries::{Entry, What, entry, entry_id, execution_of, from_place};
 use super::failure::Failure;
 use super::shared::Shared;
 use crate::hashing::FastMap;
-use crate::store::{Attempt, ExecutionId, Key, Row, RowKind, Stamp};
+use crate::store::{Attempt, Epoch, ExecutionId, Key, Row, RowKind, Stamp};
 
 /// A log as its owner needs it.
 #[derive(Debug, Default)]
@@ -50,6 +50,11 @@ impl Log {
         log.attempts = attempts.into_values().collect();
         log.attempts.sort_by_key(|(place, _)| *place);
         log
+    }
+
+    /// Whether the owner of this epoch was taken back from.
+    pub(super) fn is_fenced(&self, epoch: Epoch) -> bool {
+        self.fences.contains(&(epoch.0 as i64))
     }
 
     /// Deaths of workers in a row without a new row, those up to `calm` forgotten.

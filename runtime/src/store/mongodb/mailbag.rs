@@ -92,6 +92,9 @@ impl Shared {
                 by_execution.entry(letter.to.clone()).or_default().push((letter, put));
             }
         }
+        if !by_execution.is_empty() {
+            self.point("after-commit", || "inbox untold".to_owned());
+        }
         for (to, letters) in by_execution {
             self.tell_of(&to, letters).await;
         }

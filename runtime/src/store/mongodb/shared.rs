@@ -19,6 +19,7 @@ use super::incarnation::Incarnation;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
+use super::sessions::Noted;
 use super::wakeups::Interests;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,6 +49,7 @@ pub(super) struct Shared {
     pub(super) writer: Writer,
     pub(super) creations: Creations,
     pub(super) mailbag: Mailbag,
+    pub(super) sessions: Noted,
     pub(super) changes: watch::Sender<u64>,
     pub(super) interests: Interests,
     /// Where the application's code is polled.
@@ -130,6 +132,7 @@ impl Shared {
             writer: Writer::default(),
             creations: Creations::default(),
             mailbag: Mailbag::default(),
+            sessions: Noted::default(),
             changes: watch::Sender::new(0),
             interests: Interests::default(),
             bodies,

@@ -49,10 +49,14 @@ impl Shared {
             owners.iter().filter(|owner| !names.contains(&***owner)).map(Clone::clone).collect();
         lost.extend(self.mark_dead(&listed).await?);
         let mut reclaimed = 0;
+        if !lost.is_empty() {
+            self.point("after-commit", || "mark".to_owned());
+        }
         for name in lost {
             let some = self.take_back_all(&name).await?;
             tracing::warn!(worker = %name, executions = some, "a worker was dead or hung: what it owned is taken back");
             reclaimed += some;
+            self.point("after-commit", || "take back".to_owned());
             self.command(self.tables.workers.delete_one(doc! { "_id": &*name })).await?;
         }
         self.finish_ends().await?;
@@ -74,7 +78,8 @@ impl Shared {
         Ok(owners.iter().filter_map(|owner| owner.as_str().map(Arc::from)).collect())
     }
 
-    /// Those whose lease has run out, marked so that they can't renew it. The server's clock decides.
+    /// Those whose lease has run out, marked so that they can't renew it, their transactions aborted. The server's clock
+    /// decides.
     async fn mark_dead(&self, listed: &[Document]) -> Result<Vec<Arc<str>>, Failure> {
         // A little too early asks in vain, and what is known of the server's clock is only nearly right.
         let now = self.server_now() + i64::try_from(self.options.lease.as_millis() / 10).unwrap_or_default();
@@ -94,6 +99,9 @@ impl Shared {
         marked.insert("dead", true);
         let cursor = self.command(self.tables.workers.find(marked)).await?;
         let found = self.gather(cursor).await?;
+        for worker in &found {
+            self.end_sessions(worker).await;
+        }
         Ok(found.iter().filter_map(name).map(Arc::from).collect())
     }
 
@@ -112,7 +120,9 @@ impl Shared {
             if orphans.is_empty() {
                 return Ok(taken);
             }
+            self.point("before-commit", || "fence".to_owned());
             self.fence(&orphans).await?;
+            self.point("after-commit", || "fence".to_owned());
             taken += self.set_free(worker, &orphans).await?;
         }
     }
@@ -127,8 +137,11 @@ impl Shared {
             let mut unfenced = Vec::new();
             for (orphan, last) in left.iter().zip(ends) {
                 let epoch = orphan.epoch.0 as i64;
-                // Of a sweep before this one that died, or of one beside it.
-                let stands = last.as_ref().is_some_and(|last| last.epoch == epoch && matches!(last.what, What::Fence));
+                // Of a sweep before this one that died, or of one beside it; or another owns it already, and a fence
+                // would be in that one's way.
+                let stands = last
+                    .as_ref()
+                    .is_some_and(|last| last.epoch > epoch || last.epoch == epoch && matches!(last.what, What::Fence));
                 if !stands {
                     let place = last.map_or(0, |last| last.place + 1);
                     fences.push(fence(&orphan.id, At { place, epoch, stamp }));

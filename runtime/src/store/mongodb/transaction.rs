@@ -90,6 +90,10 @@ impl Shared {
             Ok(Err(error)) => return Tried::Again(failed(&error)),
             Err(failure) => return Tried::Again(failure),
         };
+        let Some(worker) = self.claims.with(id, epoch, |claim| claim.worker.clone()) else { return Tried::Fenced };
+        if let Err(failure) = self.note_session(&worker, &session).await {
+            return Tried::Again(failure);
+        }
         if let Err(error) = session.start_transaction().with_options(transaction_options()).await {
             return Tried::Again(failed(&error));
         }

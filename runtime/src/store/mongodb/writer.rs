@@ -261,7 +261,7 @@ impl Shared {
     }
 
     /// Tells an owner the fate of its entry. Gives the place of an attempt that counts no longer.
-    fn told(&self, written: Written, fate: Fate) -> Option<(ExecutionId, i64)> {
+    fn told(self: &Arc<Self>, written: Written, fate: Fate) -> Option<(ExecutionId, i64)> {
         let Written { submission, committed, place } = written;
         let (id, epoch) = (submission.execution.clone(), submission.epoch);
         let mut superseded = None;
@@ -275,7 +275,7 @@ impl Shared {
                 Ok(committed)
             }
             Fate::Fenced => {
-                self.claims.end(&id, epoch);
+                self.let_go(&id, epoch);
                 Err(Refused::Fenced)
             }
             Fate::Closed => Err(Refused::Closed),
@@ -300,7 +300,7 @@ impl Shared {
         let (id, epoch) = (submission.execution.clone(), submission.epoch);
         let result = self.other(&id, epoch, &mut submission.write).await;
         if result == Err(Refused::Fenced) {
-            self.claims.end(&id, epoch);
+            self.let_go(&id, epoch);
         }
         if result.is_ok() {
             self.reach(&submission.write, "after-commit");

@@ -93,8 +93,7 @@ pub(super) fn children(connection: &Connection, parent: &ExecutionId) -> Result<
 
 const SUMMARY: &str = "executions.id, function, version, status, owner IS NOT NULL, wake_at, executions.created, \
      started, ended_at, deadline, parent, workers.name, epoch, reason";
-const SUMMARY_FROM: &str =
-    "FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers ON outlast_workers.n = executions.owner";
+const SUMMARY_FROM: &str = "FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers ON outlast_workers.n = executions.owner";
 
 fn summary(row: &SqlRow<'_>, now: Stamp) -> Result<Summary, Failure> {
     let stamp = |column| row.get::<_, Option<i64>>(column).map(|stamp| stamp.map(Stamp));

@@ -11,6 +11,7 @@ use super::failed::{Failed, SomeWrites};
 use super::{Run, hint, within};
 use crate::data::Reply;
 use crate::data::models::{ReturnDocument, id_of};
+use crate::data::nesting;
 use crate::data::operation::{Change, Write};
 use crate::error::{Error, Partial, Result, WriteError};
 use crate::store::mongodb::client::transaction_options;
@@ -38,6 +39,7 @@ impl Run<'_> {
         match documents {
             [document] if single => {
                 check_id(document)?;
+                nesting::check_raw(document)?;
                 let insert = self.collection.insert_one(document);
                 optional!(insert, comment = self.comment.clone(), bypass_document_validation = self.bypass);
                 within!(self.session, insert)?;
@@ -59,6 +61,7 @@ impl Run<'_> {
         documents: impl Iterator<Item = &'d RawDocumentBuf> + Clone,
         ordered: bool,
     ) -> Result<SomeWrites, Failed> {
+        documents.clone().try_for_each(|document| nesting::check_raw(document))?;
         let insert = self.collection.insert_many(documents.clone()).ordered(ordered);
         optional!(insert, comment = self.comment.clone(), bypass_document_validation = self.bypass);
         let mut some = SomeWrites { failed: Vec::new(), done: Partial::default(), labels: Vec::new() };
@@ -88,6 +91,7 @@ impl Run<'_> {
         let mut done = Partial::default();
         match write {
             Write::Insert(document) => {
+                nesting::check_raw(document)?;
                 let insert = self.collection.insert_one(document);
                 within!(self.session, insert)?;
                 done.inserted = 1;
@@ -114,6 +118,7 @@ impl Run<'_> {
                 updated(&mut done, within!(self.session, update)?);
             }
             Write::Replace { target, replacement, upsert } => {
+                nesting::check_raw(replacement)?;
                 let replace = self.collection.replace_one(target.filter.clone(), replacement);
                 let replace = if *upsert { replace.upsert(true) } else { replace };
                 optional!(
@@ -207,6 +212,7 @@ impl Run<'_> {
                 within!(self.session, action)?
             }
             Write::Replace { target, replacement, upsert } => {
+                nesting::check_raw(replacement)?;
                 let action = self.collection.find_one_and_replace(target.filter.clone(), replacement);
                 let action = action.return_document(returned).upsert(*upsert);
                 optional!(

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::store::conformance::case::{Case, call, eventually, id, request, step, write};
-use crate::store::{Epoch, Refused, Write};
+use crate::store::{Epoch, Refused, Stamp, Write};
 
 async fn handles(count: usize) -> Vec<(Case, Arc<MongoStore>)> {
     let database = server::new_database();
@@ -13,6 +13,44 @@ async fn handles(count: usize) -> Vec<(Case, Arc<MongoStore>)> {
         handles.push(case_on(hasty(&database)).await);
     }
     handles
+}
+
+/// A sweep that set out when another owned the execution, and comes to its fence late.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_fence_of_an_earlier_owner_stops_nobody_for_ever() {
+    let (case, store) =
+        case_on(MongoOptions { lease: Duration::from_secs(60), ..hasty(&server::new_database()) }).await;
+    let first = case.owned("a").await.unwrap();
+    case.must(&first, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
+    let second = case.claim().await.unwrap();
+    store.shared.fence_one(&second.id, first.epoch).await.unwrap();
+    // Before the new owner's first row, there is no telling whose place it is.
+    assert_eq!(case.write(&second, step("one", 1)).await, Err(Refused::Fenced));
+    eventually("it is due again", || async { Ok(store.wakeups(request(&case.worker, 1)).await?.due) }).await.unwrap();
+    let third = case.claim().await.unwrap();
+    assert_eq!(third.epoch, Epoch(3));
+    case.must(&third, step("one", 1)).await.unwrap();
+    store.shared.fence_one(&third.id, first.epoch).await.unwrap();
+    case.must(&third, step("two", 2)).await.unwrap();
+    assert_eq!(case.details("a").await.unwrap().record.len(), 2);
+}
+
+/// Between a claim and the look at its log, a worker may be taken for dead: it must not go on behind its own fence.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_was_fenced_before_its_log_was_read_is_none() {
+    let (case, store) =
+        case_on(MongoOptions { lease: Duration::from_secs(60), ..hasty(&server::new_database()) }).await;
+    let first = case.owned("a").await.unwrap();
+    case.must(&first, step("one", 1)).await.unwrap();
+    case.must(&first, Write::Release { wake: Some(Stamp(0)) }).await.unwrap();
+    let second = case.claim().await.unwrap();
+    store.shared.fence_one(&second.id, second.epoch).await.unwrap();
+    let found = store.shared.tables.executions.find_one(doc! { "_id": "a" }).await.unwrap().unwrap();
+    assert!(store.shared.filled(&case.worker, vec![found]).await.unwrap().is_empty());
+    eventually("it is due again", || async { Ok(store.wakeups(request(&case.worker, 1)).await?.due) }).await.unwrap();
+    let third = case.claim().await.unwrap();
+    assert_eq!(third.epoch, Epoch(3));
+    case.must(&third, step("two", 2)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,9 +153,9 @@ async fn a_sweep_that_died_half_way_is_done_again() {
     expire(&victim, &store).await;
     // The first sweep got as far as its fence.
     store.shared.fence_one(&id("a"), claimed.epoch).await.unwrap();
+    assert_eq!(store.sweep(&case.worker).await.unwrap().reclaimed, 1);
     assert_eq!(victim.write(&claimed, step("two", 2)).await, Err(Refused::Fenced));
     assert_eq!(victim.write(&claimed, Write::Release { wake: None }).await, Err(Refused::Fenced));
-    assert_eq!(store.sweep(&case.worker).await.unwrap().reclaimed, 1);
     let again = case.claim().await.unwrap();
     assert_eq!((again.crashes, again.record.len()), (1, 1), "the fence is one");
     case.must(&again, step("two", 2)).await.unwrap();

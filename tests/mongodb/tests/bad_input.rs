@@ -1,0 +1,145 @@
+//! What can't work, as one table, for both stores: each is refused within 10 seconds by an error that names the thing and
+//! holds no secret, and leaves nothing half-written.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
+
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+use outlast::{App, ErrorKind, Result, Running, collection};
+use outlast_test_servers::{Mongo, ScriptedServer, failure};
+
+/// How long a refusal may take.
+const LIMIT: Duration = Duration::from_secs(10);
+/// The password of whoever is refused.
+const SECRET: &str = "s3cr3t-w0rd";
+
+/// What is tried, and what its error must be.
+struct Case {
+    what: &'static str,
+    kind: ErrorKind,
+    /// Words that name the thing, and the way out.
+    says: Vec<String>,
+}
+
+impl Case {
+    fn of(what: &'static str, kind: ErrorKind, says: &[&str]) -> Self {
+        Self { what, kind, says: says.iter().map(|word| (*word).to_owned()).collect() }
+    }
+
+    async fn is_refused<T>(&self, tried: impl Future<Output = Result<T>>) {
+        let begun = Instant::now();
+        let answer = tokio::time::timeout(LIMIT, tried).await;
+        let error = answer.unwrap_or_else(|_| panic!("{}: no answer within {LIMIT:?}", self.what));
+        let error = error.err().unwrap_or_else(|| panic!("{}: it was accepted", self.what));
+        println!("{} ({} ms): {error}", self.what, begun.elapsed().as_millis());
+        let shown = format!("{error} {error:?}");
+        assert_eq!(error.kind(), self.kind, "{}: {shown}", self.what);
+        for word in &self.says {
+            assert!(shown.contains(word), "{}: no word of `{word}` in: {shown}", self.what);
+        }
+        assert!(!shown.contains(SECRET), "{}: a secret is shown: {shown}", self.what);
+    }
+}
+
+fn start(store: String) -> impl Future<Output = Result<Running>> {
+    App::new().store(store).store_timeout("4s").caller_only().start()
+}
+
+fn nothing(_: &outlast_test_servers::Command) -> Document {
+    failure(59, "CommandNotFound", &[])
+}
+
+/// A server that says this of itself.
+async fn scripted(change: impl FnOnce(&mut Document)) -> (ScriptedServer, String) {
+    let mut hello = ScriptedServer::primary();
+    change(&mut hello);
+    let server = ScriptedServer::start(hello, nothing).await.unwrap();
+    let uri = format!("mongodb://{}/shop?directConnection=true", server.address());
+    (server, uri)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_is_refused() {
+    let nobody = "mongodb://ann:s3cr3t-w0rd@127.0.0.1:1/shop".to_owned();
+    let case = Case::of("an address where nobody answers", ErrorKind::Unavailable, &["127.0.0.1:1", "address"]);
+    case.is_refused(start(nobody)).await;
+
+    let silent = ScriptedServer::silent().await.unwrap();
+    let uri = format!("mongodb://ann:{SECRET}@{}/shop", silent.address());
+    let address = silent.address().to_string();
+    Case::of("a server that says nothing", ErrorKind::Unavailable, &[&address]).is_refused(start(uri)).await;
+
+    let guarded = Mongo::with_auth();
+    let uri = guarded.uri();
+    let (before, rest) = uri.split_once("://").unwrap();
+    let (_, place) = rest.split_once('@').unwrap();
+    let wrong = format!("{before}://tester:{SECRET}@{place}");
+    let case =
+        Case::of("a wrong password", ErrorKind::Unavailable, &["refuses this user", "password", "OUTLAST_STORE"]);
+    case.is_refused(start(wrong)).await;
+
+    let (_old, uri) = scripted(|hello| drop(hello.insert("maxWireVersion", 13))).await;
+    Case::of("an old server", ErrorKind::Unsupported, &["older than MongoDB 6.0", "upgrade"])
+        .is_refused(start(uri))
+        .await;
+    let (_alone, uri) = scripted(|hello| drop(hello.remove("setName"))).await;
+    let says = ["standalone", "no transactions", "replica set"];
+    Case::of("a server without transactions", ErrorKind::Unsupported, &says).is_refused(start(uri)).await;
+
+    for name in ["a%20b", "a.b", "a%24b", "a%22b", "admin"] {
+        let uri = format!("mongodb://ann:{SECRET}@127.0.0.1:1/{name}");
+        Case::of("an odd database", ErrorKind::Invalid, &[name]).is_refused(start(uri)).await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("no-folder/shop.db");
+    let case = Case::of("a file in no folder", ErrorKind::Invalid, &["no-folder", "create it"]);
+    case.is_refused(start(format!("sqlite://{}", missing.display()))).await;
+    let text = folder.path().join("letter.txt");
+    std::fs::write(&text, "Dear Ann, this is a letter and no database. ".repeat(200)).unwrap();
+    let case = Case::of("a file that is no database", ErrorKind::Damaged, &["letter.txt"]);
+    case.is_refused(start(format!("sqlite://{}", text.display()))).await;
+}
+
+/// A document in which another is, and so on.
+fn nested(depth: usize) -> Document {
+    (1..depth).fold(doc! { "leaf": 1 }, |inner, _| doc! { "a": inner })
+}
+
+async fn count(running: &Running) -> u64 {
+    running.scope(async { collection::<Document>("things").count_documents(doc! {}).await }).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_cannot_be_is_refused() {
+    let (mongo, folder) = (Mongo::start(), tempfile::tempdir().unwrap());
+    for store in [mongo.uri(), format!("sqlite://{}", folder.path().join("shop.db").display())] {
+        let running = start(store).await.unwrap();
+        let insert = |document: Document| {
+            running.scope(async move { collection::<Document>("things").insert_one(document).await })
+        };
+        insert(doc! { "_id": "one" }).await.unwrap();
+
+        let filter = doc! { "a": { "$frob": 1 } };
+        let find = running.scope(async { collection::<Document>("things").find_one(filter).await });
+        Case::of("an unknown operator", ErrorKind::Invalid, &["$frob"]).is_refused(find).await;
+
+        let large = doc! { "_id": "large", "text": "x".repeat(17 << 20) };
+        Case::of("a document over 16 MB", ErrorKind::TooLarge, &["16"]).is_refused(insert(large)).await;
+
+        let again = doc! { "_id": "one", "n": 2 };
+        Case::of("a key that is taken", ErrorKind::Conflict, &["_id", "one"]).is_refused(insert(again)).await;
+
+        let several = running.scope(async {
+            let things = collection::<Document>("things");
+            things.insert_many([doc! { "_id": "one", "n": 3 }, doc! { "_id": "two" }]).await
+        });
+        Case::of("a key that is taken, of several", ErrorKind::Conflict, &["_id", "one"]).is_refused(several).await;
+
+        let deep = Case::of("a document nested 200 deep", ErrorKind::Invalid, &["deep"]);
+        deep.is_refused(insert(doc! { "_id": "deep", "a": nested(199) })).await;
+
+        assert_eq!(count(&running).await, 1, "nothing was half-written");
+        running.shutdown().await;
+    }
+}
