@@ -1,6 +1,7 @@
 //! What the driver and the server say of a failed data operation, in outlast's words: kind, code, labels, and of several
 //! writes which failed and what was done all the same.
 
+use bson::{Bson, Document};
 use mongodb::error::{Error as DriverError, ErrorKind as DriverKind};
 
 use crate::error::{Error, ErrorKind, Partial, WriteError};
@@ -98,7 +99,21 @@ fn of_driver(collection: &str, error: &DriverError, redaction: &Redaction) -> Er
     if !labels.is_empty() {
         failed = failed.with_data(|data| data.labels = labels);
     }
+    if let Some(details) = details(error) {
+        failed = failed.with_data(|data| data.details = Some(details));
+    }
     if is_passing(kind) { failed } else { failed.into_terminal() }
+}
+
+/// What the server says beside its words: a write that failed says it in its own place of the answer.
+fn details(error: &DriverError) -> Option<Document> {
+    let answer = error.server_response()?;
+    let first = answer.get_array("writeErrors").ok().and_then(|errors| errors.get_document(0).ok());
+    let said = first.unwrap_or(answer);
+    let named = ["keyPattern", "keyValue", "errInfo"].into_iter();
+    let found = named.filter_map(|name| Some((name.to_owned(), Bson::try_from(said.get(name).ok()??).ok()?)));
+    let details: Document = found.collect();
+    (!details.is_empty()).then_some(details)
 }
 
 fn is_taken(code: i32) -> bool {
