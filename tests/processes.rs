@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
+#[path = "processes/catalogue.rs"]
+mod catalogue;
 #[path = "processes/chaos.rs"]
 mod chaos;
 #[path = "programs/effects.rs"]

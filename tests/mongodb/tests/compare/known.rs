@@ -59,7 +59,7 @@ const STAND_IN: &[Rule] = &[
     Rule { name: "$push that sorts values by a field", is_it: sorted_push },
     Rule { name: "$in of one value in an upsert", is_it: in_of_one },
     Rule { name: "$rename of nothing, or through arrays", is_it: rename },
-    Rule { name: "$inc by -0.0 where nothing is", is_it: minus_zero },
+    Rule { name: "which zero $inc and $mul give", is_it: zeros },
     Rule { name: "$mod of decimals, or with a fraction", is_it: remainder },
     Rule { name: "$all of null", is_it: all_of_null },
     Rule { name: "a number in a pipeline's path", is_it: numbered_stage },
@@ -241,17 +241,17 @@ fn rename(case: &Case, both: &Both) -> bool {
     changes(case).iter().any(|(name, _)| name == "$rename") && (to_id || matches!(both.embedded.code(), Some(2 | 28)))
 }
 
-/// The field is what it is incremented by.
-fn minus_zero(case: &Case, both: &Both) -> bool {
-    let text = case.to_string();
-    text.contains("\"$inc\"") && text.contains("-0.0_f64") && both.kind() == "answered"
+/// The field is what it is incremented by; 0.0 times -1 is -0.0, which MongoDB may take for no change.
+fn zeros(case: &Case, both: &Both) -> bool {
+    let counts = changes(case).iter().any(|(name, _)| name == "$inc" || name == "$mul");
+    counts && case.to_string().contains("0.0_f64") && both.kind() == "answered"
 }
 
 /// A fraction is cut off, a decimal counts to its last digit, and a number too large has no remainder.
 fn remainder(case: &Case, both: &Both) -> bool {
     let text = case.to_string();
-    let answered = both.kind() == "answered" || both.mongo.words().contains("internal server error");
-    text.contains("\"$mod\"") && ["2.5_f64", "_decimal"].iter().any(|number| text.contains(number)) && answered
+    let refused = both.mongo.code().is_some() && !both.mongo.words().contains("internal server error");
+    text.contains("\"$mod\"") && ["2.5_f64", "_decimal"].iter().any(|number| text.contains(number)) && !refused
 }
 
 /// There it is the name of a field: never an element's number.

@@ -1,5 +1,6 @@
 //! Documents through the real store, on a file: what a plan finds, what indexes hold, what a failed write leaves.
 
+mod partial;
 mod scans;
 
 use std::sync::Arc;
