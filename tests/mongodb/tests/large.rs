@@ -12,6 +12,6 @@ use outlast_test_servers::Mongo;
 async fn documents_at_the_limit_are_kept_and_larger_ones_refused() {
     let mongo = Mongo::start();
     let app = App::new().store(mongo.uri()).start().await.unwrap();
-    app.scope(at_the_limit::documents_at_the_limit_are_kept_and_larger_ones_refused()).await;
+    app.scope(at_the_limit::documents_at_the_limit_are_kept_and_larger_ones_refused(mongo.is_stand_in().await)).await;
     app.shutdown().await;
 }

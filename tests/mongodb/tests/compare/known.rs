@@ -44,7 +44,7 @@ const STAND_IN_ERRORS: &[Rule] = &[
     Rule { name: "a document with a field $… in $in", is_it: dollar_in_values },
     Rule { name: "sorting by two arrays of which one is empty", is_it: parallel },
     Rule { name: "an _id that is an array", is_it: array_as_id },
-    Rule { name: "$ of a document found by order", is_it: match_by_order },
+    Rule { name: "$ of a document found by order, or of an array in an array", is_it: match_by_order },
     Rule { name: "$and, $or and $nor in $elemMatch", is_it: logic_of_element },
 ];
 
@@ -215,7 +215,7 @@ fn logic_of_element(case: &Case, both: &Both) -> bool {
 
 fn parallel(case: &Case, both: &Both) -> bool {
     let empty = case.to_string().contains("[]");
-    empty && both.embedded.words().contains("two arrays beside each other") && both.mongo.code().is_none()
+    empty && both.embedded.words().contains("two arrays beside each other") && both.mongo.code() != Some(171)
 }
 
 /// Elements that are documents are looked into; 1 is the decimal 1.
@@ -260,11 +260,12 @@ fn numbered_stage(case: &Case, both: &Both) -> bool {
     [".0", ".1", ".2"].iter().any(|number| text.contains(number)) && both.kind() == "answered"
 }
 
-/// `findOneAndUpdate` knows which element matched, whatever the order.
+/// The element that matched is known, whatever the order and whatever it is.
 fn match_by_order(case: &Case, both: &Both) -> bool {
-    let words = both.mongo.words();
-    case.name() == "findOneAndUpdate"
-        && words.contains("The positional operator did not find the match")
+    let text = case.to_string();
+    let nested = text.contains("[[") || text.contains(", [");
+    (case.name() == "findOneAndUpdate" || nested)
+        && both.mongo.words().contains("The positional operator did not find the match")
         && !both.embedded.words().contains("no match")
 }
 
