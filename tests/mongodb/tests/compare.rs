@@ -24,8 +24,8 @@ use case::{Case, Stores};
 use outlast_test_servers::{Chance, Mongo};
 
 /// How many cases there are, and how many with `OUTLAST_LONG`.
-const CASES: usize = 4_000;
-const LONG: usize = 100_000;
+const CASES: usize = 3_000;
+const LONG: usize = 40_000;
 
 /// So many new differences are enough to look at.
 const ENOUGH: usize = 20;

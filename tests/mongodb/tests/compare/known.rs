@@ -42,6 +42,7 @@ const STAND_IN_ERRORS: &[Rule] = &[
     Rule { name: "two values of a path in an upsert", is_it: two_values },
     Rule { name: "projections that collide", is_it: collision },
     Rule { name: "a document with a field $… in $in", is_it: dollar_in_values },
+    Rule { name: "an unknown operator beside a field", is_it: unknown },
     Rule { name: "sorting by two arrays of which one is empty", is_it: parallel },
     Rule { name: "an _id that is an array", is_it: array_as_id },
     Rule { name: "$ of a document found by order, or of an array in an array", is_it: match_by_order },
@@ -211,6 +212,11 @@ fn logic_of_element(case: &Case, both: &Both) -> bool {
     let words = both.mongo.words();
     let logic = ["$and", "$or", "$nor"].iter().any(|name| words.contains(&format!("unknown operator: {name}")));
     logic && case.to_string().contains("$elemMatch") && both.embedded.code().is_none()
+}
+
+/// Refused when the filter is read: the stand-in takes the two for a value.
+fn unknown(_: &Case, both: &Both) -> bool {
+    both.embedded.words().contains("unknown operator $x") && both.mongo.code().is_none()
 }
 
 fn parallel(case: &Case, both: &Both) -> bool {
