@@ -42,7 +42,7 @@ const STAND_IN_ERRORS: &[Rule] = &[
     Rule { name: "two values of a path in an upsert", is_it: two_values },
     Rule { name: "projections that collide", is_it: collision },
     Rule { name: "a document with a field $… in $in", is_it: dollar_in_values },
-    Rule { name: "an unknown operator beside a field", is_it: unknown },
+    Rule { name: "an unknown operator in a value", is_it: unknown },
     Rule { name: "sorting by two arrays of which one is empty", is_it: parallel },
     Rule { name: "an _id that is an array", is_it: array_as_id },
     Rule { name: "$ of a document found by order, or of an array in an array", is_it: match_by_order },
@@ -58,7 +58,7 @@ const STAND_IN: &[Rule] = &[
     Rule { name: "a number in a filter's path beyond an array's end", is_it: beyond },
     Rule { name: "distinct values of fields in arrays, and of decimals", is_it: distinct },
     Rule { name: "$push that sorts values by a field", is_it: sorted_push },
-    Rule { name: "$in of one value in an upsert", is_it: in_of_one },
+    Rule { name: "$in of one value and regular expressions in an upsert", is_it: in_of_one },
     Rule { name: "$rename of nothing, or through arrays", is_it: rename },
     Rule { name: "which zero $inc and $mul give", is_it: zeros },
     Rule { name: "$mod of decimals, or with a fraction", is_it: remainder },
@@ -103,7 +103,7 @@ fn no_match(_: &Case, both: &Both) -> bool {
 
 /// "Cannot create field … in element": the stand-in passes over elements that have no fields.
 fn no_document(case: &Case, both: &Both) -> bool {
-    let inside = changes(case).iter().any(|(_, path)| path.contains("].") || path.contains(".$."));
+    let inside = changes(case).iter().any(|(_, path)| path.contains("].") || path.contains(".$"));
     inside && both.embedded.code() == Some(28) && both.mongo.code().is_none()
 }
 
@@ -214,9 +214,11 @@ fn logic_of_element(case: &Case, both: &Both) -> bool {
     logic && case.to_string().contains("$elemMatch") && both.embedded.code().is_none()
 }
 
-/// Refused when the filter is read: the stand-in takes the two for a value.
+/// Refused when the filter is read: the stand-in takes it for a value.
 fn unknown(_: &Case, both: &Both) -> bool {
-    both.embedded.words().contains("unknown operator $x") && both.mongo.code().is_none()
+    let words = both.embedded.words();
+    let refused = words.contains("unknown operator $x") || words.contains("$all can't have operators in its array");
+    refused && both.mongo.code().is_none()
 }
 
 fn parallel(case: &Case, both: &Both) -> bool {
@@ -297,7 +299,9 @@ fn several_conditions(case: &Case, _: &Both) -> bool {
 /// Comparisons of a filter aren't taken into the new document: equalities are.
 fn in_of_one(case: &Case, both: &Both) -> bool {
     let text = case.operation().get_document("filter").map(ToString::to_string).unwrap_or_default();
-    text.contains("$in") && case.operation().contains_key("upsert") && both.embedded.code().is_none()
+    (text.contains("$in") || text.contains(": /"))
+        && case.operation().contains_key("upsert")
+        && both.embedded.code().is_none()
 }
 
 /// "Equivalent to an $and": what is missing is null to it.
