@@ -56,7 +56,7 @@ const STAND_IN: &[Rule] = &[
     Rule { name: "$bit of 64 bits where nothing is", is_it: bit },
     Rule { name: "an expression's path through an empty array", is_it: empty_array },
     Rule { name: "a number in a filter's path beyond an array's end", is_it: beyond },
-    Rule { name: "distinct values of fields in arrays, and of decimals", is_it: distinct },
+    Rule { name: "distinct values of fields in arrays, decimals and truths", is_it: distinct },
     Rule { name: "$push that sorts values by a field", is_it: sorted_push },
     Rule { name: "$in of one value and regular expressions in an upsert", is_it: in_of_one },
     Rule { name: "$rename of nothing, or through arrays", is_it: rename },
@@ -226,11 +226,14 @@ fn parallel(case: &Case, both: &Both) -> bool {
     empty && both.embedded.words().contains("two arrays beside each other") && both.mongo.code() != Some(171)
 }
 
-/// Elements that are documents are looked into; 1 is the decimal 1.
+/// Elements that are documents are looked into; 1 is the decimal 1, and isn't true.
 fn distinct(case: &Case, both: &Both) -> bool {
     let dotted = case.operation().get_str("field").is_ok_and(|field| field.contains('.'));
-    let decimal = case.to_string().contains("_decimal");
-    case.name() == "distinct" && (dotted || decimal) && both.kind() == "answered"
+    let text = case.to_string();
+    let alike = ["_decimal", ": true", ": false", "[true", "[false", ", true", ", false"]
+        .iter()
+        .any(|value| text.contains(value));
+    case.name() == "distinct" && (dotted || alike) && both.kind() == "answered"
 }
 
 /// What has no fields has none of these: it stays where it is among its like.
