@@ -7,6 +7,8 @@
 mod absence;
 #[path = "processes/away.rs"]
 mod away;
+#[path = "processes/catalogue.rs"]
+mod catalogue;
 #[path = "processes/chaos.rs"]
 mod chaos;
 #[path = "programs/effects.rs"]

@@ -3,6 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Operations that have no counterpart in the public API.
+pub(crate) const OPERATIONS_OUT: &[&str] = &["aggregate", "count", "createCollection", "modifyCollection"];
+
+/// Arguments that have none.
+pub(crate) const ARGUMENTS_OUT: &[&str] = &["collation"];
+
 /// Why a test can't be run here. There are no others.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Reason {
@@ -16,6 +22,8 @@ pub(crate) enum Reason {
     FailPoint,
     /// The test is of the client's bulk write, over collections.
     ClientBulkWrite,
+    /// The test asks for no answer (`w: 0`) of an operation that gives a document.
+    Unacknowledged,
 }
 
 impl fmt::Display for Reason {
@@ -26,6 +34,7 @@ impl fmt::Display for Reason {
             Self::Version => f.write_str("for other versions of the server"),
             Self::FailPoint => f.write_str("needs a fail point of the server"),
             Self::ClientBulkWrite => f.write_str("the client's bulk write"),
+            Self::Unacknowledged => f.write_str("the argument writeConcern (w: 0) of findOneAnd… is out"),
         }
     }
 }
@@ -56,11 +65,21 @@ impl Tally {
         self.passed += 1;
     }
 
-    pub(crate) fn left_out_or_failed(&mut self, name: String, why: Why) {
-        match why {
-            Why::LeftOut(reason) => *self.left_out.entry(reason).or_default() += 1,
-            Why::Failed(what) => self.failed.push((name, what)),
-        }
+    pub(crate) fn left_out(&mut self, reason: Reason) {
+        *self.left_out.entry(reason).or_default() += 1;
+    }
+
+    pub(crate) fn failed(&mut self, name: String, what: String) {
+        self.failed.push((name, what));
+    }
+
+    /// The reasons that no test has any more.
+    pub(crate) fn needless(&self) -> Vec<Reason> {
+        let operations = OPERATIONS_OUT.iter().map(|name| Reason::Operation((*name).to_owned()));
+        let arguments = ARGUMENTS_OUT.iter().map(|name| Reason::Argument((*name).to_owned()));
+        let others = [Reason::Version, Reason::FailPoint, Reason::ClientBulkWrite, Reason::Unacknowledged];
+        let all = operations.chain(arguments).chain(others);
+        all.filter(|reason| !self.left_out.contains_key(reason)).collect()
     }
 
     pub(crate) fn passes(&self) -> usize {

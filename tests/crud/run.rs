@@ -13,26 +13,22 @@ use outlast::{
 };
 
 use super::matching::matches;
-use super::reasons::{Reason, Why};
+use super::reasons::{ARGUMENTS_OUT, OPERATIONS_OUT, Reason, Why};
 use super::suite::{Data, File, Operation, Test};
 
-/// What the stores are taken for where a test asks for a version.
-const VERSION: &[u64] = &[8, 0, 0];
+/// What the embedded store is taken for where a test asks for a version.
+const EMBEDDED: &[u64] = &[8, 0, 0];
 
-/// Operations that have no counterpart in the public API.
-const OUT: &[&str] = &["aggregate", "count", "createCollection", "modifyCollection"];
-
-/// Arguments that have none.
-const ARGUMENTS_OUT: &[&str] = &["collation"];
-
-pub(crate) async fn test(app: &Running, file: &File, test: &Test, is_embedded: bool) -> Result<(), Why> {
+/// Runs a test on the app's store: the embedded one, or a server of the version that is given.
+pub(crate) async fn test(app: &Running, file: &File, test: &Test, server: Option<&[u64]>) -> Result<(), Why> {
     let requirements =
         if test.run_on_requirements.is_empty() { &file.run_on_requirements } else { &test.run_on_requirements };
     left_out(file, test)?;
-    let is_met = requirements.is_empty() || requirements.iter().any(is_met);
+    let version = server.unwrap_or(EMBEDDED);
+    let is_met = requirements.is_empty() || requirements.iter().any(|requirement| is_met(requirement, version));
     // The embedded store is no server of any version: what it does as other versions do counts, what it does otherwise
     // is theirs. A server has its version.
-    if !is_met && !is_embedded {
+    if !is_met && server.is_some() {
         return Err(Reason::Version.into());
     }
     match steps(app, file, test).await {
@@ -69,12 +65,12 @@ fn left_out(file: &File, test: &Test) -> Result<(), Reason> {
             own && operation.name.starts_with("findOneAnd")
         });
         if unacknowledged {
-            return Err(Reason::Argument("writeConcern (w: 0) of findOneAnd…".to_owned()));
+            return Err(Reason::Unacknowledged);
         }
         match operation.name.as_str() {
             "failPoint" => return Err(Reason::FailPoint),
             "clientBulkWrite" => return Err(Reason::ClientBulkWrite),
-            name if OUT.contains(&name) => return Err(Reason::Operation(name.to_owned())),
+            name if OPERATIONS_OUT.contains(&name) => return Err(Reason::Operation(name.to_owned())),
             _ => (),
         }
         let requests = operation.arguments.get_array("requests").into_iter().flatten();
@@ -88,7 +84,7 @@ fn left_out(file: &File, test: &Test) -> Result<(), Reason> {
     Ok(())
 }
 
-fn is_met(requirement: &Document) -> bool {
+fn is_met(requirement: &Document, own: &[u64]) -> bool {
     let version = |name| {
         let text = requirement.get_str(name).ok()?;
         Some(text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u64>>())
@@ -96,8 +92,8 @@ fn is_met(requirement: &Document) -> bool {
     let topology = requirement
         .get_array("topologies")
         .is_ok_and(|topologies| !topologies.iter().filter_map(Bson::as_str).any(|topology| topology == "replicaset"));
-    version("minServerVersion").is_none_or(|least| *VERSION >= *least)
-        && version("maxServerVersion").is_none_or(|most| *VERSION <= *most)
+    version("minServerVersion").is_none_or(|least| *own >= *least)
+        && version("maxServerVersion").is_none_or(|most| *own <= *most)
         && !topology
 }
 

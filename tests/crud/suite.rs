@@ -1,6 +1,6 @@
 //! The tests as they are published.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bson::{Bson, Document};
 use serde::Deserialize;
@@ -53,9 +53,9 @@ pub(crate) struct Operation {
 /// Where `./tests/run` has put them.
 fn folder() -> PathBuf {
     let named = std::env::var_os("OUTLAST_CRUD_TESTS").map(PathBuf::from);
-    named.unwrap_or_else(|| {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/spec/pymongo-4.20.1/test/crud/unified")
-    })
+    let there = "target/spec/pymongo-4.20.1/test/crud/unified";
+    let above = || Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join(there));
+    named.or_else(|| above().find(|folder| folder.is_dir())).unwrap_or_else(|| there.into())
 }
 
 /// All files, in order of their names.

@@ -2,7 +2,8 @@
 //!
 //! `work` runs what others call until SIGTERM. `load SECONDS` also calls and runs as much as it can for so long, and
 //! `lone SECONDS` makes one acknowledged call after the other, without being a worker; both say in a file `MODE-PID` what
-//! they came to. `walk N` calls the same N executions as every other process does, and waits for them.
+//! they came to. `walk N` calls the same N executions as every other process does, and waits for them. `catalogue SECONDS`
+//! makes and drops indexes and collections for so long, without being a worker, and says how often.
 
 mod effects;
 mod functions;
@@ -12,8 +13,9 @@ mod place;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use outlast::bson::Document;
 use outlast::prelude::*;
-use outlast::{Error, Running};
+use outlast::{Error, IndexModel, IndexOptions, Running};
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -78,6 +80,27 @@ async fn walk(directory: &Path, executions: usize) -> Result<()> {
     report(directory, "walk", &json!(ended))
 }
 
+/// The indexes of `numbers` come and go, and so does the collection `passing`.
+async fn catalogue(directory: &Path, seconds: u64) -> Result<()> {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let (numbers, passing) = (collection::<Document>("numbers"), collection::<Document>("passing"));
+    let mut rounds = 0;
+    while Instant::now() < until {
+        numbers.create_index(IndexModel::builder().keys(doc! { "n": 1 }).build()).await?;
+        passing.insert_many([doc! { "round": rounds, "part": 1 }, doc! { "round": rounds, "part": 2 }]).await?;
+        let unique = IndexOptions::builder().unique(true).build();
+        let model = IndexModel::builder().keys(doc! { "part": 1 }).options(unique).build();
+        passing.create_index(model).await?;
+        let taken = passing.insert_one(doc! { "part": 2 }).await;
+        assert!(taken.is_err_and(|error| error.is_duplicate_key()), "the index is there at once");
+        numbers.drop_index("n_1").await?;
+        passing.drop().await?;
+        rounds += 1;
+    }
+    numbers.create_index(IndexModel::builder().keys(doc! { "n": 1 }).build()).await?;
+    report(directory, "catalogue", &json!(rounds))
+}
+
 async fn until(mut terminated: Signal, running: Running) -> Result<()> {
     terminated.recv().await;
     running.shutdown().await;
@@ -103,6 +126,12 @@ async fn main() -> Result<()> {
         Some("lone") => {
             let running = app(&directory).caller_only().start().await?;
             lone(&directory, number(1)).await?;
+            running.shutdown().await;
+            Ok(())
+        }
+        Some("catalogue") => {
+            let running = app(&directory).caller_only().start().await?;
+            catalogue(&directory, number(1)).await?;
             running.shutdown().await;
             Ok(())
         }

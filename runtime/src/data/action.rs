@@ -69,7 +69,8 @@ pub(super) fn identity(filter: &Document) -> Vec<u8> {
 }
 
 pub(super) fn unexpected(reply: &Reply) -> Error {
-    Error::of(ErrorKind::Damaged, format!("a store answered with another reply than it was asked for: {reply:?}"))
+    let message = format!("a store answered with {}, another reply than it was asked for", reply.name());
+    Error::of(ErrorKind::Damaged, message)
 }
 
 /// The error of an operation that was polled after its end.

@@ -19,6 +19,10 @@ use crate::store::BoxFuture;
 
 /// Documents of type `T`, as they come: a [`Stream`], and the methods of MongoDB's own driver.
 ///
+/// Beside writes: on the embedded store a cursor sees one snapshot, what stood when its first document was read, whatever
+/// becomes of the documents, their indexes and their collection meanwhile. On MongoDB it sees what the server shows it,
+/// which may be some of the later writes. In a durable function and in a `#[transaction]` all documents are read at once.
+///
 /// ```no_run
 /// use outlast::prelude::*;
 ///

@@ -157,6 +157,7 @@ impl Expression {
             Some(Bson::Int32(number)) => number != 0,
             Some(Bson::Int64(number)) => number != 0,
             Some(Bson::Double(number)) => number != 0.0,
+            Some(number @ Bson::Decimal128(_)) => order::key_of(&number)? != order::key_of(&Bson::Int32(0))?,
             Some(_) => true,
         })
     }

@@ -102,6 +102,8 @@ impl Filter {
         for clause in &self.all {
             clause.equalities(&mut found)?;
         }
+        // In the order of their paths, whatever that of the filter.
+        found.sort_by_cached_key(|(path, _)| path.join("."));
         Ok(found)
     }
 }

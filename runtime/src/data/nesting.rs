@@ -10,7 +10,8 @@ pub(crate) const DEEPEST: usize = 180;
 /// MongoDB's code for what is nested too deep.
 const OVERFLOW: i32 = 15;
 
-fn too_deep() -> Error {
+/// The error of what is nested too deep.
+pub(crate) fn too_deep() -> Error {
     let message = format!("a document is nested deeper than {DEEPEST} levels: flatten it");
     Error::of(ErrorKind::Invalid, message).with_code(OVERFLOW).into_terminal()
 }

@@ -300,6 +300,23 @@ pub(crate) enum Reply {
     Done,
 }
 
+impl Reply {
+    /// What it is, without a word of what it holds.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Inserted(_) => "ids",
+            Self::Documents(_) => "documents",
+            Self::Rows(_) => "rows",
+            Self::Document(_) => "a document",
+            Self::Count(_) => "a count",
+            Self::Values(_) => "values",
+            Self::Wrote(_) => "what was written",
+            Self::Indexes(_) => "indexes",
+            Self::Done => "done",
+        }
+    }
+}
+
 /// Documents on their way from a store.
 pub(crate) trait Rows: Send + fmt::Debug {
     /// The next ones; none at the end. Not to be called again after an error.

@@ -57,7 +57,8 @@ impl Projection {
         for (path, value) in projection {
             read.field(path, value, 0)?;
         }
-        let keeps = read.keeps.unwrap_or(read.keeps_id == Some(true) && read.fields.is_empty());
+        // A slice alone says nothing of other fields; `_id` does, if nothing else.
+        let keeps = read.keeps.unwrap_or(read.keeps_id == Some(true));
         Ok(Self { keeps, keeps_id: read.keeps_id.unwrap_or(true), fields: read.fields })
     }
 
@@ -227,7 +228,7 @@ impl Read {
             Some(_) => {
                 inner.iter().try_for_each(|(name, value)| self.field(&format!("{path}.{name}"), value, depth + 1))
             }
-            None => Err(wrong(2, format!("the projection of {path} says nothing"))),
+            None => Err(wrong(51_270, format!("the projection of {path} says nothing"))),
         }
     }
 
@@ -237,7 +238,7 @@ impl Read {
         }
         let mut fields = &mut self.fields;
         let mut parts = path.split('.').peekable();
-        let collision = || wrong(31_249, format!("a projection names {path} and something in it"));
+        let collision = |code| wrong(code, format!("a projection names {path} and something in it"));
         while let Some(part) = parts.next() {
             if part.is_empty() || part.starts_with('$') {
                 return Err(wrong(2, format!("a projection can't be of {path:?}")));
@@ -245,7 +246,7 @@ impl Read {
             let place = fields.iter().position(|field| field.name == part);
             if parts.peek().is_none() {
                 if place.is_some() {
-                    return Err(collision());
+                    return Err(collision(31_250));
                 }
                 fields.push(Field { name: part.to_owned(), what });
                 return Ok(());
@@ -256,7 +257,7 @@ impl Read {
             });
             match &mut fields[place].what {
                 What::Inside(inner) => fields = inner,
-                _ => return Err(collision()),
+                _ => return Err(collision(31_249)),
             }
         }
         Ok(())
@@ -342,6 +343,7 @@ mod tests {
         }
         assert_eq!(project(doc! { "c": 1, "a": { "$slice": 1 } }, document()), doc! { "_id": 1, "a": [1], "c": 5 });
         assert_eq!(project(doc! { "a": { "$slice": 1 } }, document()).len(), 4, "by itself it leaves nothing out");
+        assert_eq!(project(doc! { "a": { "$slice": 1 }, "_id": 1 }, document()), doc! { "_id": 1, "a": [1] });
         let element = project(doc! { "b": { "$elemMatch": { "x": { "$gt": 1 } } }, "c": 1 }, document());
         assert_eq!(element.keys().collect::<Vec<_>>(), ["_id", "c", "b"]);
         assert_eq!(element, doc! { "_id": 1, "c": 5, "b": [{ "x": 2 }] });
@@ -358,7 +360,8 @@ mod tests {
         assert_eq!(code(doc! { "a": 1, "b": 0 }), Some(31_254));
         assert_eq!(code(doc! { "a": 0, "b": 1 }), Some(31_253));
         assert_eq!(code(doc! { "a": 1, "a.b": 1 }), Some(31_249));
-        assert_eq!(code(doc! { "a.b": 1, "a": 1 }), Some(31_249));
+        assert_eq!(code(doc! { "a.b": 1, "a": 1 }), Some(31_250));
+        assert_eq!(code(doc! { "a": {} }), Some(51_270));
         assert_eq!(code(doc! { "a.$": 0 }), Some(31_395));
         assert_eq!(code(doc! { "a.$": 1, "b.$": 1 }), Some(31_276));
         assert_eq!(code(doc! { "a.b": { "$elemMatch": { "x": 1 } } }), Some(31_275));

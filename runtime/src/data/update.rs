@@ -92,7 +92,9 @@ impl Update {
     pub(crate) fn replacement(document: &Document) -> Result<Self> {
         if let Some(operator) = document.keys().find(|key| key.starts_with('$')) {
             let message = format!("a replacement has no operators, and begins a field with {operator}: use an update");
-            return Err(Error::of(ErrorKind::Invalid, message).with_code(DOLLAR_PREFIXED_FIELD).into_terminal());
+            // One that begins so is taken for an update, and so refused by MongoDB's driver already.
+            let begins = document.keys().next() == Some(operator);
+            return Err(failed(if begins { BAD_VALUE } else { DOLLAR_PREFIXED_FIELD }, message));
         }
         nesting::check(document)?;
         Ok(Self(Kind::Replacement(document.clone())))
@@ -128,7 +130,16 @@ impl Update {
                 }
                 *document = whole;
             }
-            Kind::Pipeline(stages) => stages.iter().try_for_each(|stage| stage.apply(document))?,
+            Kind::Pipeline(stages) => {
+                stages.iter().try_for_each(|stage| stage.apply(document))?;
+                // A pipeline that drops the `_id` doesn't mean it, and it stands first.
+                if let Some(id) = document.remove("_id").or_else(|| id.clone()) {
+                    let mut whole = Document::new();
+                    whole.insert("_id", id);
+                    whole.extend(std::mem::take(document));
+                    *document = whole;
+                }
+            }
         }
         check_id(id.as_ref(), document)
     }
@@ -136,7 +147,13 @@ impl Update {
 
 impl Change {
     fn is_positional(&self) -> bool {
-        self.path.iter().any(|part| !matches!(part, Part::Name(_)))
+        !self.path.iter().all(Part::is_name)
+    }
+}
+
+impl Part {
+    fn is_name(&self) -> bool {
+        matches!(self, Self::Name(_))
     }
 }
 

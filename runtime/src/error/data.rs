@@ -82,6 +82,7 @@ impl Error {
     }
 
     /// What else the database says: of a unique key that is taken `keyPattern` (its fields) and `keyValue` (their values).
+    /// Of an insertion on MongoDB there is nothing: its driver doesn't hand it on.
     pub fn details(&self) -> Option<&bson::Document> {
         self.0.data.as_deref().and_then(|data| data.details.as_ref())
     }

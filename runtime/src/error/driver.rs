@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 
+use bson::{Bson, Document};
 use mongodb::error::{Error as DriverError, ErrorKind as DriverKind, WriteFailure};
 
 use super::{DataFailure, Error, ErrorKind};
@@ -9,7 +10,7 @@ use super::{DataFailure, Error, ErrorKind};
 /// MongoDB's code for what has no other.
 pub(crate) const BAD_VALUE: i32 = 2;
 
-/// What is known of an error: its kind, its code, its labels.
+/// What is known of an error: its kind, its code, its labels, and what the server says beside its words.
 pub(crate) fn known(error: &DriverError) -> (ErrorKind, DataFailure) {
     let (kind, code) = match (code(error), &*error.kind) {
         (Some(code), _) => (kind_of(code), Some(code)),
@@ -25,7 +26,18 @@ pub(crate) fn known(error: &DriverError) -> (ErrorKind, DataFailure) {
     };
     let mut labels: Vec<String> = error.labels().iter().cloned().collect();
     labels.sort();
-    (kind, DataFailure { code, labels, ..DataFailure::default() })
+    (kind, DataFailure { code, labels, details: details(error), ..DataFailure::default() })
+}
+
+/// What the server says beside its words: a write that failed says it in its own place of the answer.
+fn details(error: &DriverError) -> Option<Document> {
+    let answer = error.server_response()?;
+    let first = answer.get_array("writeErrors").ok().and_then(|errors| errors.get_document(0).ok());
+    let said = first.unwrap_or(answer);
+    let named = ["keyPattern", "keyValue", "errInfo"].into_iter();
+    let found = named.filter_map(|name| Some((name.to_owned(), Bson::try_from(said.get(name).ok()??).ok()?)));
+    let details: Document = found.collect();
+    (!details.is_empty()).then_some(details)
 }
 
 /// The driver's error in a chain, itself or behind others.

@@ -26,6 +26,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-on-mongodb");
 
+/// One after the other: each has processes, and a server, of its own.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// The seed of what is random: `OUTLAST_TEST_SEED`, or the time; printed.
 fn seed() -> u64 {
     let given = std::env::var("OUTLAST_TEST_SEED").ok().map(|seed| seed.parse().unwrap());

@@ -14,6 +14,7 @@ mod proxy;
 mod scripted;
 mod wire;
 
+pub use chance::Chance;
 pub use mongo::Mongo;
 pub use proxy::{Fault, FaultProxy, Rule, failure};
 pub use scripted::ScriptedServer;

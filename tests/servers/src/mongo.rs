@@ -108,6 +108,12 @@ impl Mongo {
         self.client().await.database(&self.database)
     }
 
+    /// Whether the server only stands in for MongoDB.
+    pub async fn is_stand_in(&self) -> bool {
+        let built = self.database().await.run_command(doc! { "buildInfo": 1 }).await;
+        built.unwrap_or_else(|error| panic!("{}: {error}", self.uri())).contains_key("secantusVersion")
+    }
+
     /// The number of the server's process.
     pub fn pid(&self) -> u32 {
         self.server().pid().unwrap_or_else(|| panic!("the server was killed; start it with restart()"))

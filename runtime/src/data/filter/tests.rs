@@ -437,6 +437,8 @@ fn an_upsert_takes_what_the_filter_says_the_value_of() {
     };
     let filter = doc! { "a": 1, "b.c": { "$eq": "x" }, "$and": [{ "d": null }], "e": { "$gt": 1 }, "f": regex("x", ""), "g": { "$all": [5] }, "h": { "$in": [1] }, "$or": [{ "i": 1 }] };
     assert_eq!(equalities(filter).unwrap(), doc! { "a": 1, "b.c": "x", "d": null, "g": 5, "i": 1 });
+    let order = equalities(doc! { "b": 1, "a.c": 2, "a.b": 3 }).unwrap();
+    assert_eq!(order.keys().collect::<Vec<_>>(), ["a.b", "a.c", "b"], "in the order of the paths");
     assert_eq!(
         equalities(doc! { "$or": [{ "a": 1 }, { "b": 1 }], "$nor": [{ "c": 1 }], "d": { "$ne": 1 } }).unwrap(),
         doc! {}

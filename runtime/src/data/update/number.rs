@@ -56,15 +56,9 @@ pub(super) fn sum(before: &Bson, by: &Bson, path: impl Fn() -> String) -> Result
     })
 }
 
-/// Where nothing is, the product is 0 in the other number's type.
+/// Where nothing is, a 0 is multiplied: the product is 0 in the other number's type, if that is finite.
 pub(super) fn product(before: Option<&Bson>, by: &Bson, path: impl Fn() -> String) -> Result<Bson> {
-    let Some(before) = before else {
-        return Ok(match by {
-            Bson::Int64(_) => Bson::Int64(0),
-            Bson::Double(_) => Bson::Double(0.0),
-            _ => Bson::Int32(0),
-        });
-    };
+    let before = before.unwrap_or(&Bson::Int32(0));
     Ok(match pair(before, by, "$mul", &path)? {
         Pair::Int32(left, right) => match left.checked_mul(right) {
             Some(product) => Bson::Int32(product),

@@ -5,9 +5,10 @@
 
 use bson::{Bson, Document, RawDocumentBuf};
 
-use super::{FAILED_TO_PARSE, failed, set_path, unsupported};
+use super::{FAILED_TO_PARSE, failed, unsupported};
 use crate::data::expression::Expression;
 use crate::data::filter::Matched;
+use crate::data::nesting::{DEEPEST, too_deep};
 use crate::data::projection::Projection;
 use crate::error::Result;
 
@@ -36,7 +37,11 @@ fn one(stage: &Document, variables: &Document) -> Result<Stage> {
                 if path.split('.').any(|part| part.is_empty() || part.starts_with('$')) {
                     return Err(failed(FAILED_TO_PARSE, format!("the stage {name} can't set {path:?}")));
                 }
-                Ok((path.split('.').map(Into::into).collect(), Expression::parse(value, variables)?))
+                let parts: Vec<Box<str>> = path.split('.').map(Into::into).collect();
+                if parts.len() > DEEPEST {
+                    return Err(too_deep());
+                }
+                Ok((parts, Expression::parse(value, variables)?))
             });
             Ok(Stage::Set(fields.collect::<Result<_>>()?))
         }
@@ -67,10 +72,7 @@ impl Stage {
             Self::Set(fields) => {
                 let before = document.clone();
                 for (path, expression) in fields {
-                    match expression.value(&before)? {
-                        Some(value) => set_path(document, path, value)?,
-                        None => remove(document, path),
-                    }
+                    put(document, path, expression.value(&before)?.as_ref());
                 }
             }
             Self::Project(projection) => {
@@ -78,16 +80,7 @@ impl Stage {
                 *document = Document::try_from(left)?;
             }
             Self::Replace(expression) => match expression.value(document)? {
-                Some(Bson::Document(mut new)) => {
-                    // A document keeps its `_id`, unless the new one has its own.
-                    if let (Some(id), false) = (document.get("_id"), new.contains_key("_id")) {
-                        let mut whole = Document::new();
-                        whole.insert("_id", id.clone());
-                        whole.extend(new);
-                        new = whole;
-                    }
-                    *document = new;
-                }
+                Some(Bson::Document(new)) => *document = new,
                 other => {
                     let message = format!("a document can't be replaced with {other:?}: that is no document");
                     return Err(failed(40_228, message));
@@ -98,15 +91,32 @@ impl Stage {
     }
 }
 
-/// A field whose new value is missing goes.
-fn remove(document: &mut Document, path: &[Box<str>]) {
-    match path {
-        [] => (),
-        [last] => drop(document.remove(&**last)),
-        [first, rest @ ..] => {
-            if let Some(Bson::Document(inner)) = document.get_mut(&**first) {
-                remove(inner, rest);
+/// Sets a field; one whose new value is missing goes. Through an array each element gets it, and what is no document
+/// on the way becomes one.
+fn put(document: &mut Document, path: &[Box<str>], value: Option<&Bson>) {
+    match (path, value) {
+        ([], _) => (),
+        ([last], Some(value)) => drop(document.insert(&**last, value)),
+        ([last], None) => drop(document.remove(&**last)),
+        ([first, rest @ ..], _) => {
+            if !document.contains_key(&**first) {
+                document.insert(&**first, Bson::Null);
             }
+            if let Some(inside) = document.get_mut(&**first) {
+                put_inside(inside, rest, value);
+            }
+        }
+    }
+}
+
+fn put_inside(inside: &mut Bson, path: &[Box<str>], value: Option<&Bson>) {
+    match inside {
+        Bson::Document(inner) => put(inner, path, value),
+        Bson::Array(elements) => elements.iter_mut().for_each(|element| put_inside(element, path, value)),
+        other => {
+            let mut inner = Document::new();
+            put(&mut inner, path, value);
+            *other = inner.into();
         }
     }
 }

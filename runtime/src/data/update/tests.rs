@@ -5,6 +5,7 @@ use bson::{Bson, DateTime, Document, Timestamp, bson, doc};
 use super::*;
 
 mod arrays;
+mod pipelines;
 
 fn how() -> Application {
     Application {
@@ -115,6 +116,8 @@ fn increments_and_products_keep_or_widen_the_type() {
         (doc! {}, doc! { "$inc": { "n": 5_i64 } }, doc! { "n": 5_i64 }),
         (doc! {}, doc! { "$mul": { "a": 5, "b": 5_i64, "c": 1.5 } }, doc! { "a": 0, "b": 0_i64, "c": 0.0 }),
     ]);
+    let product = apply(doc! {}, doc! { "$mul": { "a": f64::INFINITY, "b": -1.0 } }).unwrap();
+    assert!(product.get_f64("a").unwrap().is_nan() && product.get_f64("b").unwrap().is_sign_negative(), "{product}");
     for (operator, before, by, code) in [
         ("$inc", bson!(i64::MAX), bson!(1), 2),
         ("$mul", bson!(i64::MAX), bson!(2), 2),
@@ -166,6 +169,8 @@ fn rename_moves_a_field_to_its_new_place() {
         (doc! { "a": [1] }, doc! { "$rename": { "a": "b" } }, doc! { "b": [1] }),
         (doc! { "b": 1 }, doc! { "$rename": { "a": "b" } }, doc! { "b": 1 }),
         (doc! { "z": 1 }, doc! { "$rename": { "z": "a", "x": "y" } }, doc! { "a": 1 }),
+        // Nothing is there to rename: in an array either.
+        (doc! { "a": [{}] }, doc! { "$rename": { "a.1": "b", "a.0.x": "c" } }, doc! { "a": [{}] }),
     ]);
     refusals(vec![
         (doc! {}, doc! { "$rename": { "a": "a" } }, 2),
@@ -175,7 +180,10 @@ fn rename_moves_a_field_to_its_new_place() {
         (doc! {}, doc! { "$rename": { "a": "b.$[]" } }, 2),
         (doc! { "a": [{ "b": 1 }] }, doc! { "$rename": { "a.0": "c" } }, 2),
         (doc! { "a": 1, "c": [1] }, doc! { "$rename": { "a": "c.0" } }, 2),
+        (doc! { "a": [[1]] }, doc! { "$rename": { "a.0.0": "c" } }, 2),
         (doc! { "a": 5 }, doc! { "$rename": { "a.b": "c" } }, 28),
+        (doc! { "a": [1] }, doc! { "$rename": { "a.b": "c" } }, 28),
+        (doc! { "a": [1] }, doc! { "$rename": { "a.0.b": "c" } }, 28),
         (doc! { "_id": 1 }, doc! { "$rename": { "_id": "c" } }, 66),
         (doc! { "a": 1 }, doc! { "$rename": { "a": "b" }, "$set": { "a": 1 } }, 40),
         (doc! { "a": 1 }, doc! { "$rename": { "a": "b" }, "$set": { "b.c": 1 } }, 40),
@@ -237,7 +245,8 @@ fn a_replacement_keeps_the_id_in_front() {
     let after = replaced(doc! { "_id": 1 }, doc! { "b": 2, "_id": 1 }).unwrap();
     assert_eq!(after.keys().collect::<Vec<_>>(), ["_id", "b"]);
     assert_eq!(replaced(doc! { "_id": 1 }, doc! { "_id": 2 }).unwrap_err().code(), Some(66));
-    assert_eq!(replaced(doc! { "_id": 1 }, doc! { "$set": { "a": 1 } }).unwrap_err().code(), Some(52));
+    assert_eq!(replaced(doc! { "_id": 1 }, doc! { "$set": { "a": 1 } }).unwrap_err().code(), Some(2));
+    assert_eq!(replaced(doc! { "_id": 1 }, doc! { "a": 1, "$set": 1 }).unwrap_err().code(), Some(52));
     assert!(replaced(doc! { "_id": 1 }, doc! { "a": { "$b": 1 } }).is_ok());
     assert_eq!(replaced(doc! {}, doc! { "_id": 3, "a": 1 }).unwrap(), doc! { "_id": 3, "a": 1 });
 }

@@ -59,9 +59,9 @@ impl Walk<'_> {
         match value {
             Bson::Document(inner) => self.in_document(inner, path, operator),
             Bson::Array(elements) => self.in_array(elements, path, operator),
+            other if !path.iter().all(Part::is_name) => Err(self.no_array(format!("there is {other}"))),
             // There is nothing to remove behind a value.
-            _ if matches!((operator, path.first()), (Operator::Unset, Some(Part::Name(_)))) => Ok(()),
-            other if !matches!(path.first(), Some(Part::Name(_))) => Err(self.no_array(format!("there is {other}"))),
+            _ if matches!(operator, Operator::Unset) => Ok(()),
             other => Err(failed(
                 PATH_NOT_VIABLE,
                 format!(
@@ -76,6 +76,9 @@ impl Walk<'_> {
         let Some((first, rest)) = path.split_first() else { return Ok(()) };
         let Part::Name(name) = first else { return Err(self.no_array("it is nested otherwise")) };
         let Some(place) = index(name) else {
+            if !rest.iter().all(Part::is_name) {
+                return Err(self.no_array(format!("{name} is no element's number")));
+            }
             if matches!(operator, Operator::Unset) {
                 return Ok(());
             }
@@ -145,12 +148,29 @@ fn taken(document: &mut Document, path: &[Part]) -> Result<Option<Bson>> {
     }
     match document.get_mut(first) {
         Some(Bson::Document(inner)) => taken(inner, rest),
-        Some(Bson::Array(_)) => Err(no_array(first)),
-        Some(other) => {
-            Err(failed(PATH_NOT_VIABLE, format!("$rename finds nothing in {first}, which is {other} and no document")))
+        Some(inside) => {
+            if is_there(inside, rest)? {
+                Err(no_array(first))
+            } else {
+                Ok(None)
+            }
         }
         None => Ok(None),
     }
+}
+
+/// Whether a path leads to a value, by way of an array; an error where it can't.
+fn is_there(value: &Bson, path: &[Part]) -> Result<bool> {
+    let Some((Part::Name(first), rest)) = path.split_first() else { return Ok(true) };
+    let inside = match (value, index(first)) {
+        (Bson::Document(inner), _) => inner.get(first),
+        (Bson::Array(elements), Some(place)) => elements.get(place),
+        (other, _) => {
+            let message = format!("$rename finds no {first} in {other}, which is no document");
+            return Err(failed(PATH_NOT_VIABLE, message));
+        }
+    };
+    inside.map_or(Ok(false), |inside| is_there(inside, rest))
 }
 
 /// Refuses a new name in an array.

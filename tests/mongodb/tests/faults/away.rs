@@ -41,12 +41,14 @@ impl Far {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_when_the_server_comes_back() {
+    let _alone = crate::ALONE.lock().await;
     let far = Far::new().await;
     far.scene().go_on("the server stood still", || far.mongo.stop(), || far.mongo.cont()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_when_the_network_comes_back() {
+    let _alone = crate::ALONE.lock().await;
     let far = Far::new().await;
     let leave = || {
         far.proxy.refuse(true);
@@ -57,6 +59,7 @@ async fn work_goes_on_when_the_network_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_worker_that_lost_its_connections_works_at_once() {
+    let _alone = crate::ALONE.lock().await;
     let far = Far::new().await;
     far.worker.send(Signal::STOP);
     tokio::time::sleep(how_long() / 2).await;
@@ -80,6 +83,7 @@ const MOST_CONNECTIONS: u64 = 16 + 1 + 1 + 3 * 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_cold_starts_at_once_succeed() {
+    let _alone = crate::ALONE.lock().await;
     let count = if long() { 200 } else { 40 };
     let mongo = Mongo::alone();
     let proxy = FaultProxy::start(mongo.address(), 0).await.unwrap();

@@ -113,6 +113,7 @@ async fn disturb(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_workers_end_everything_once_whatever_fails() {
+    let _alone = crate::ALONE.lock().await;
     let (seed, executions) = (seed(), if long() { 10_000 } else { 1_000 });
     let mut draws = Draws(seed);
     let mongo = Mongo::alone();

@@ -256,3 +256,15 @@ proptest! {
         }
     }
 }
+
+/// Where `$[]` needs an array, one must be there, whatever else stands on the way.
+#[test]
+fn an_array_that_cannot_be_there_is_missed_as_one() {
+    table(vec![(doc! { "b": 1 }, doc! { "$unset": { "b.c": "" } }, doc! { "b": 1 })]);
+    refusals(vec![
+        (doc! { "b": [1] }, doc! { "$inc": { "b.$[].c": 1 } }, 28),
+        (doc! { "b": 1 }, doc! { "$push": { "b.c.$[]": 1 } }, 2),
+        (doc! { "b": [1] }, doc! { "$push": { "b.c.$[]": 1 } }, 2),
+        (doc! { "b": 1 }, doc! { "$unset": { "b.c.$[].d": "" } }, 2),
+    ]);
+}

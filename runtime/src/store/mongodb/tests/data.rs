@@ -102,6 +102,19 @@ async fn indexes_are_made_listed_and_dropped() {
     store.data(insert("orders", doc! { "_id": 1, "email": "a" }).unwrap()).await.unwrap();
     let taken = store.data(insert("orders", doc! { "_id": 2, "email": "a" }).unwrap()).await.err().unwrap();
     assert!(taken.is_duplicate_key());
+    let upsert = || DataWrite::Update {
+        target: target(doc! { "_id": 2 }),
+        update: UpdateModifications::Document(doc! { "$set": { "email": "a" } }),
+        array_filters: Vec::new(),
+        many: false,
+        upsert: true,
+    };
+    let of_command = Verb::FindAndModify { write: upsert(), returned: ReturnDocument::Before, projection: None };
+    for verb in [Verb::Write(upsert()), of_command] {
+        let taken = store.data(operation(verb)).await.err().unwrap();
+        let said = doc! { "keyPattern": { "email": 1 }, "keyValue": { "email": "a" } };
+        assert_eq!(taken.details(), Some(&said));
+    }
     let Reply::Indexes(listed) = store.data(operation(Verb::ListIndexes)).await.unwrap() else { panic!() };
     assert_eq!(listed.len(), 2);
     store.data(operation(Verb::DropIndex(Some(name.clone())))).await.unwrap();

@@ -71,7 +71,9 @@ pub(in super::super) fn run(
     if reply.is_closed() {
         return After::Stay;
     }
-    let mut reading = Reading { reply: Some(reply), caller: None, asked: None, batch: Vec::new(), bytes: 0, readers };
+    let lone = query.limit == 1;
+    let mut reading =
+        Reading { reply: Some(reply), caller: None, asked: None, batch: Vec::new(), bytes: 0, lone, readers };
     let ended = match connection {
         Ok(connection) => find(connection, name, query, &mut |document| reading.take(document)),
         Err(failure) => Err(failure.into()),
@@ -90,6 +92,8 @@ struct Reading<'r> {
     asked: Option<Request>,
     batch: Vec<RawDocumentBuf>,
     bytes: usize,
+    /// There is one document at most, which is the whole answer however large it is.
+    lone: bool,
     readers: &'r Arc<Readers>,
 }
 
@@ -97,7 +101,7 @@ impl Reading<'_> {
     fn take(&mut self, document: RawDocumentBuf) -> Result<ControlFlow<()>, Fault> {
         self.bytes += document.as_bytes().len();
         self.batch.push(document);
-        if self.batch.len() < BATCH && self.bytes < BYTES {
+        if self.lone || (self.batch.len() < BATCH && self.bytes < BYTES) {
             return Ok(ControlFlow::Continue(()));
         }
         self.bytes = 0;

@@ -385,6 +385,7 @@ impl Several {
 
 /// MongoDB's codes; the first is for what has no other.
 const BAD_VALUE: i32 = 2;
+const INVALID_ID: i32 = 53;
 const DOLLAR_PREFIXED_FIELD: i32 = 52;
 
 fn operators(update: &UpdateModifications, array_filters: &[Document], target: &Target) -> Result<Update, Fault> {
@@ -408,7 +409,7 @@ fn checked_id(document: &RawDocument) -> Result<Bson, Error> {
     let id = Bson::try_from(id).map_err(|error| not_stored(error.to_string()))?;
     match &id {
         Bson::Array(_) | Bson::RegularExpression(_) | Bson::Undefined => {
-            Err(not_stored(format!("its _id can't be {id}")).with_code(BAD_VALUE))
+            Err(not_stored(format!("its _id can't be {id}")).with_code(INVALID_ID))
         }
         Bson::Document(fields) if fields.keys().any(|name| name.starts_with('$')) => {
             Err(not_stored(format!("a field of its _id {id} begins with a $")).with_code(DOLLAR_PREFIXED_FIELD))
