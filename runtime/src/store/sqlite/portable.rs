@@ -222,7 +222,7 @@ impl Desk<'_> {
             return Ok(());
         }
         for table in FILLED {
-            self.connection.execute(&format!("DELETE FROM {table}"), [])?;
+            self.connection.execute(&format!("DELETE FROM outlast_{table}"), [])?;
         }
         documents::forget(&self.connection)?;
         if let Some(before) = meta::<Vec<u8>>(&self.connection, KEY_BEFORE)? {

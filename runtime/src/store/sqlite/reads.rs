@@ -29,7 +29,7 @@ pub(super) fn wakeups(connection: &Connection, request: &ClaimRequest, now: Stam
     // From the inbox on: few messages wait at a time, while a worker may own a hundred thousand executions.
     let mut arrived = connection.prepare_cached(
         "SELECT DISTINCT inbox.execution FROM outlast_inbox AS inbox CROSS JOIN outlast_executions AS executions \
-         ON outlast_executions.id = inbox.execution CROSS JOIN outlast_workers AS workers ON outlast_workers.n = executions.owner \
+         ON executions.id = inbox.execution CROSS JOIN outlast_workers AS workers ON workers.n = executions.owner \
          WHERE executions.status = 0 AND workers.name = ?",
     )?;
     let arrived = arrived.query_map([&*request.worker.0], |row| row.get(0).map(ExecutionId))?;
@@ -93,7 +93,8 @@ pub(super) fn children(connection: &Connection, parent: &ExecutionId) -> Result<
 
 const SUMMARY: &str = "executions.id, function, version, status, owner IS NOT NULL, wake_at, executions.created, \
      started, ended_at, deadline, parent, workers.name, epoch, reason";
-const SUMMARY_FROM: &str = "FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers ON outlast_workers.n = executions.owner";
+const SUMMARY_FROM: &str =
+    "FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers ON workers.n = executions.owner";
 
 fn summary(row: &SqlRow<'_>, now: Stamp) -> Result<Summary, Failure> {
     let stamp = |column| row.get::<_, Option<i64>>(column).map(|stamp| stamp.map(Stamp));

@@ -66,7 +66,7 @@ async fn nothing_walks_through_a_table_that_grows() {
     let connection = stranger(&path);
     for sql in [
         "SELECT executions.id FROM outlast_executions AS executions LEFT JOIN outlast_workers AS workers \
-         ON outlast_workers.n = executions.owner ORDER BY executions.created DESC, executions.id DESC LIMIT 10",
+         ON workers.n = executions.owner ORDER BY executions.created DESC, executions.id DESC LIMIT 10",
         "SELECT id FROM outlast_executions WHERE parent = 'a' AND status IN (0, 4) ORDER BY created, id",
         "UPDATE outlast_executions SET status = 0 WHERE status = 4 AND until_build IS NOT NULL AND until_build <> 1",
         "SELECT execution, message FROM outlast_watchers WHERE watched = 'a'",
