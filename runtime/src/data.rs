@@ -30,7 +30,7 @@ pub(crate) mod index;
 #[cfg(feature = "sqlite")]
 pub(crate) mod keys;
 pub(crate) mod models;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "mongodb"))]
 pub(crate) mod nesting;
 pub(crate) mod operation;
 #[cfg(feature = "sqlite")]

@@ -1,7 +1,7 @@
 //! A store that is away while executions run on it: no failure is recorded, and all goes on by itself once it is back. How
 //! soon is printed; what is asserted leaves room for a machine that is busy.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use outlast::{Execution, Running};
 
@@ -27,6 +27,12 @@ fn now() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
+/// Steps a second.
+fn rate(begun: &[u64]) -> f64 {
+    let (Some(first), Some(last)) = (begun.first(), begun.last()) else { return 0.0 };
+    begun.len() as f64 * 1000.0 / (last - first).max(1) as f64
+}
+
 /// A store with workers, and who calls them.
 pub(crate) struct Scene<'a> {
     pub(crate) directory: &'a Directory,
@@ -37,8 +43,7 @@ pub(crate) struct Scene<'a> {
 
 impl Scene<'_> {
     /// Strolls from their calls to their ends, and what happens meanwhile.
-    async fn strolls(&self, name: &str, meanwhile: impl Future<Output = ()>) -> Duration {
-        let begun = Instant::now();
+    async fn strolls(&self, name: &str, meanwhile: impl Future<Output = ()>) {
         let calls = (0..self.executions).map(|number| {
             let label = format!("{name}{number}");
             stroll(label.clone()).id(label).start()
@@ -53,17 +58,26 @@ impl Scene<'_> {
                 }
             }
         }
-        begun.elapsed()
     }
 
     fn bodies(&self, name: &str) -> usize {
         self.directory.effects().iter().filter(|effect| effect.label.starts_with(name)).count()
     }
 
+    /// When steps of strolls began, after a moment, in their order.
+    fn begun(&self, name: &str, after: u64) -> Vec<u64> {
+        let effects = self.directory.effects();
+        let named = effects.iter().filter(|effect| effect.label.starts_with(name));
+        let mut begun: Vec<u64> = named.map(|effect| effect.at).filter(|at| *at > after).collect();
+        begun.sort_unstable();
+        begun
+    }
+
     /// Strolls in whose midst the store leaves and comes back.
     pub(crate) async fn go_on(&self, what: &str, leave: impl FnOnce(), come_back: impl FnOnce()) {
         let all = self.executions * STEPS;
-        let usual = all as f64 / self.strolls("a", async {}).await.as_secs_f64();
+        self.strolls("a", async {}).await;
+        let usual = rate(&self.begun("a", 0));
         let (mut back, mut left) = (0, 0);
         self.strolls("b", async {
             until("a third has run", || self.bodies("b") > all / 3).await;
@@ -74,13 +88,14 @@ impl Scene<'_> {
             tokio::task::block_in_place(come_back);
         })
         .await;
-        let after: Vec<u64> = self.directory.effects().iter().map(|effect| effect.at).filter(|at| *at > back).collect();
+        let after = self.begun("b", back);
         assert!(left > 0 && !after.is_empty(), "{what}: the store was away when all was over");
-        let (first, last) = (after.iter().min().unwrap() - back, after.iter().max().unwrap() - back);
-        let rate = after.len() as f64 * 1000.0 / (last.max(1)) as f64;
+        let (first, then) = (after[0] - back, rate(&after));
         println!(
-            "{what} for {:?} with {left} steps to go: the first after {first} ms, then {rate:.0}/s, undisturbed {usual:.0}/s",
-            how_long()
+            "{what} for {:?} with {left} steps to go: the first after {first} ms, then {then:.0} steps/s, undisturbed \
+             {usual:.0}/s: {:.2} of it",
+            how_long(),
+            then / usual
         );
         assert!(Duration::from_millis(first) < SOON, "{what}: the first went on after {first} ms");
         self.recorded_no_failure(what).await;

@@ -77,9 +77,9 @@ async fn a_frozen_worker_that_lost_its_connections_works_at_once() {
     assert!(woken.elapsed() < SOON, "{:?}", woken.elapsed());
 }
 
-/// Connections of one handle: the pool, one of the leases', one of the change stream's; and each of the three clients
-/// watches the server by two.
-const MOST_CONNECTIONS: u64 = 16 + 1 + 1 + 3 * 2;
+/// Connections of one handle to one server: the pool's, those of leases and change stream, and each of the two clients
+/// watches the server by one.
+const MOST_CONNECTIONS: u64 = 3 + 2 + 2;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_cold_starts_at_once_succeed() {
