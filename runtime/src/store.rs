@@ -399,6 +399,8 @@ pub(crate) struct Wakeups {
     pub(crate) due: bool,
     /// When the next one will be due.
     pub(crate) next: Option<Stamp>,
+    /// The longest wait until the next look: what changes is told of sooner where it can be.
+    pub(crate) again: Duration,
 }
 
 /// The most messages that wait in an inbox, and the most rows of a record that still takes signals: a sender can't fill
@@ -519,4 +521,6 @@ pub(crate) struct Swept {
     pub(crate) reclaimed: usize,
     /// Whether the sweeping worker is still registered; if not, it has lost all it owned.
     pub(crate) standing: bool,
+    /// After what time the next sweep may find something new.
+    pub(crate) again: Duration,
 }

@@ -15,9 +15,9 @@ use crate::store::{ClaimRequest, Stamp, WorkerId};
 
 /// The wait before a store that is away is asked again.
 pub(crate) const RETRY: Duration = Duration::from_millis(100);
-/// How often dead workers are looked for; with jitter, so that workers don't all look at once.
+/// The wait for a store that couldn't be swept.
 const SWEEP: Duration = Duration::from_millis(250);
-/// The longest wait between two looks at what is due.
+/// The longest wait between two looks of who has no worker, or no room for what is due.
 const LOOK: Duration = Duration::from_secs(1);
 /// Changes that come within so long are looked at together.
 const GATHER: Duration = Duration::from_millis(2);
@@ -51,8 +51,8 @@ impl Engine {
         if self.settings.worker {
             let worker = self.store.register(self.build).await?;
             *self.worker.held() = Some(worker.clone());
-            self.store.sweep(&worker).await?;
-            self.runtime.spawn(sweep(Arc::downgrade(self)));
+            let swept = self.store.sweep(&worker).await?;
+            self.runtime.spawn(sweep(Arc::downgrade(self), swept.again));
             self.runtime.spawn(purge(Arc::downgrade(self)));
         }
         self.runtime.spawn(tend(Arc::downgrade(self)));
@@ -65,10 +65,11 @@ impl Engine {
         ClaimRequest { worker, functions: functions.into(), limit: room.min(CLAIM) }
     }
 
-    /// One look: messages for running executions, what is due, ends that callers wait for. When to look again.
-    async fn look(self: &Arc<Self>) -> Result<Option<Stamp>> {
+    /// One look: messages for running executions, what is due, ends that callers wait for. How long
+    /// to wait for the next at the most.
+    async fn look(self: &Arc<Self>) -> Result<Duration> {
         let worker = self.worker.held().clone().filter(|_| !self.is_draining());
-        let mut next = None;
+        let mut wait = LOOK;
         if let Some(worker) = worker {
             let wakeups = self.store.wakeups(self.claim_request(worker.clone())).await?;
             for id in wakeups.arrived {
@@ -77,11 +78,18 @@ impl Engine {
                     execution.send(Event::Arrived);
                 }
             }
-            next = wakeups.next;
+            wait = wakeups.again;
+            if let Some(next) = wakeups.next {
+                wait = wait.min(Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()));
+            }
             let mut due = wakeups.due;
             while due && !self.is_draining() {
                 let request = self.claim_request(worker.clone());
                 let asked = request.limit;
+                if asked == 0 {
+                    // No event tells that there is room again.
+                    wait = wait.min(LOOK);
+                }
                 let claimed = if asked == 0 { Vec::new() } else { self.store.claim(request).await? };
                 due = asked > 0 && claimed.len() == asked;
                 for claimed in claimed {
@@ -90,7 +98,7 @@ impl Engine {
             }
         }
         self.tell_waiters().await?;
-        Ok(next)
+        Ok(wait)
     }
 
     /// Tells callers about executions that ended on other workers.
@@ -187,10 +195,10 @@ async fn tend(engine: Weak<Engine>) {
             return;
         }
         changes.mark_unchanged();
-        let next = match alive.look().await {
-            Ok(next) => {
+        let wait = match alive.look().await {
+            Ok(wait) => {
                 away = false;
-                next
+                wait
             }
             Err(error) => {
                 // Said once, however long it is away.
@@ -203,9 +211,6 @@ async fn tend(engine: Weak<Engine>) {
                 continue;
             }
         };
-        let until_next = next.map_or(LOOK, |next| {
-            Duration::from_millis(next.0.saturating_sub(Stamp::now().0).max(0).unsigned_abs()).min(LOOK)
-        });
         // While it waits it holds nothing, so that an engine that was given up can go.
         drop(alive);
         tokio::select! {
@@ -219,16 +224,16 @@ async fn tend(engine: Weak<Engine>) {
             () = look_again.notified() => {
                 tokio::time::sleep(GATHER).await;
             }
-            () = tokio::time::sleep(until_next) => {}
+            () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 /// Takes back what dead workers own; begins anew if it was taken for dead itself.
-async fn sweep(engine: Weak<Engine>) {
+async fn sweep(engine: Weak<Engine>, mut again: Duration) {
     loop {
-        let jitter = Duration::from_millis(u64::from(super::random::byte()) / 4);
-        tokio::time::sleep(SWEEP + jitter).await;
+        // Up to a quarter more, so that workers don't all look at once.
+        tokio::time::sleep(again + again * u32::from(super::random::byte()) / 1024).await;
         let Some(alive) = engine.upgrade() else { return };
         if alive.is_draining() {
             return;
@@ -236,6 +241,7 @@ async fn sweep(engine: Weak<Engine>) {
         let Some(worker) = alive.worker.held().clone() else { return };
         match alive.store.sweep(&worker).await {
             Ok(swept) => {
+                again = swept.again;
                 if swept.reclaimed > 0 {
                     tracing::info!(executions = swept.reclaimed, "taken over from a dead worker");
                 }
@@ -249,6 +255,7 @@ async fn sweep(engine: Weak<Engine>) {
                 }
             }
             Err(error) => {
+                again = SWEEP;
                 tracing::debug!(%error, "the store is away: sweeping later");
                 alive.tell_of_damage(&error);
             }

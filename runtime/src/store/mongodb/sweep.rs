@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind as DriverKind;
@@ -20,7 +21,7 @@ use crate::store::{BoxFuture, Epoch, ExecutionId, Stamp, Swept, WorkerId};
 const AT_ONCE: usize = 500;
 const SIDE_BY_SIDE: usize = 16;
 /// Every so many sweeps, owners are looked for that aren't on the list.
-const WIDE: i64 = 20;
+const WIDE: i64 = 4;
 
 /// An execution of a dead worker.
 struct Orphan {
@@ -64,7 +65,14 @@ impl Shared {
             self.bump();
         }
         self.point("after-commit", || "sweep".to_owned());
-        Ok(Swept { reclaimed, standing })
+        Ok(Swept { reclaimed, standing, again: self.next_sweep(listed.len()) })
+    }
+
+    /// A death can't be seen before the lease has run out. Of many workers each looks the more seldom, so that a thousand
+    /// ask no more than they must, and the last of them still looks once in the time of a lease.
+    fn next_sweep(&self, workers: usize) -> Duration {
+        let lease = self.options.lease;
+        (lease / 4 * u32::try_from(workers.max(1)).unwrap_or(u32::MAX).min(4)).min(lease)
     }
 
     pub(super) async fn workers(&self) -> Result<Vec<Document>, Failure> {

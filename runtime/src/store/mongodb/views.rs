@@ -153,7 +153,9 @@ impl Shared {
         };
         let (arrived, due) = tokio::join!(arrived, due);
         let (due, next) = due?;
-        Ok(Wakeups { arrived: arrived?, due, next })
+        // A stream that is open tells of what comes; a look makes up for an event that got lost.
+        let again = if self.interests.are_followed() { self.options.poll * 5 } else { self.options.poll };
+        Ok(Wakeups { arrived: arrived?, due, next, again })
     }
 
     /// When the first is due after a moment that a worker could claim.

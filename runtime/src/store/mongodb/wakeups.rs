@@ -5,6 +5,7 @@
 //! look makes up for what was missed. The task owns the stream alone; nothing selects over it.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use super::schema::Tables;
 use super::shared::Shared;
 
 /// How long the server waits for something to happen before it says that nothing has.
-const AWAIT: Duration = Duration::from_millis(500);
+const AWAIT: Duration = Duration::from_secs(2);
 
 /// The look-out: its task, and the client that it shares with the leases.
 #[derive(Clone)]
@@ -53,6 +54,7 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
         let Some(open) = &mut stream else {
             match watch(&tables).await {
                 Ok(opened) => {
+                    alive.interests.followed.store(true, Ordering::Release);
                     said = false;
                     stream = Some(opened);
                 }
@@ -93,6 +95,7 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
             }
             Ok(None) | Err(_) => {
                 stream = None;
+                alive.interests.followed.store(false, Ordering::Release);
                 // A stream ends with its collection, too.
                 if let Ok(true) = alive.look_at_incarnation(&alive.tables.meta).await {
                     return;
@@ -137,6 +140,8 @@ pub(super) struct Interests {
     codes: Mutex<Option<HashSet<String>>>,
     /// When ends were last asked for.
     ends: Mutex<Option<Instant>>,
+    /// A stream is open, so that changes are told.
+    followed: AtomicBool,
 }
 
 /// Who waits for ends asks at least so often.
@@ -148,6 +153,11 @@ impl Interests {
         let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_default();
         known.extend(codes);
+    }
+
+    /// Whether a change stream is open.
+    pub(super) fn are_followed(&self) -> bool {
+        self.followed.load(Ordering::Acquire)
     }
 
     /// Someone waits for ends.

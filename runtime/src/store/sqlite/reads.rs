@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, ToSql, params};
 
@@ -33,7 +34,8 @@ pub(super) fn wakeups(connection: &Connection, request: &ClaimRequest, now: Stam
          WHERE executions.status = 0 AND workers.name = ?",
     )?;
     let arrived = arrived.query_map([&*request.worker.0], |row| row.get(0).map(ExecutionId))?;
-    let mut wakeups = Wakeups { arrived: arrived.collect::<rusqlite::Result<_>>()?, due: false, next: None };
+    let mut wakeups =
+        Wakeups { arrived: arrived.collect::<rusqlite::Result<_>>()?, due: false, next: None, again: AGAIN };
     let mut due = connection.prepare_cached(
         "SELECT 1 FROM outlast_executions INDEXED BY outlast_executions_open WHERE status = 0 AND owner IS NULL \
          AND function = ? AND version = ? AND wake_at <= ?",
@@ -90,6 +92,9 @@ pub(super) fn children(connection: &Connection, parent: &ExecutionId) -> Result<
     let found = find.query_map([&*parent.0], |row| row.get(0).map(ExecutionId))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
+
+/// Changes of other processes are seen as they happen; a look makes up for one that was missed.
+const AGAIN: Duration = Duration::from_secs(1);
 
 const SUMMARY: &str = "executions.id, function, version, status, owner IS NOT NULL, wake_at, executions.created, \
      started, ended_at, deadline, parent, workers.name, epoch, reason";

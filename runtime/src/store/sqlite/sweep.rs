@@ -1,11 +1,15 @@
 //! Looking for workers that are dead or hang, and taking back what they owned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::liveness::Found;
 use super::{SqliteStore, reads};
 use crate::error::Result;
 use crate::store::{Swept, WorkerId};
+
+/// A process that has died is found by its lock, so soon.
+const AGAIN: Duration = Duration::from_millis(250);
 
 impl SqliteStore {
     /// A sweep by this worker.
@@ -29,7 +33,7 @@ impl SqliteStore {
             self.blocking(move |liveness| liveness.remove_file(&name)).await?;
         }
         self.blocking(move |liveness| liveness.tidy(&names)).await?.map_err(|error| self.io(&error))?;
-        Ok(Swept { reclaimed, standing })
+        Ok(Swept { reclaimed, standing, again: AGAIN })
     }
 
     /// Those that are dead, or hang. A heartbeat that is old is looked at twice, two beats apart: after a machine slept,
