@@ -31,15 +31,20 @@ pub(crate) const MAX_DOCUMENT: usize = 16 << 20;
 pub(crate) const RESERVED: &str = "outlast.";
 
 /// Refuses what no collection can be called.
-pub(crate) fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     engine::check_name("collection", name)?;
-    if name.starts_with(RESERVED) {
-        let message = format!(
-            "a collection can't be called `{name}`: what begins with `{RESERVED}` is the store's own; take another name"
-        );
-        return Err(Error::of(ErrorKind::Invalid, message).into_terminal());
+    not_reserved(name)
+}
+
+/// Refuses a name of a store's own.
+pub(crate) fn not_reserved(name: &str) -> Result<()> {
+    if !name.starts_with(RESERVED) {
+        return Ok(());
     }
-    Ok(())
+    let message = format!(
+        "a collection can't be called `{name}`: what begins with `{RESERVED}` is the store's own; take another name"
+    );
+    Err(Error::of(ErrorKind::Invalid, message).into_terminal())
 }
 
 /// A collection of documents of type `T`.

@@ -14,7 +14,7 @@ use super::action::{Core, unexpected};
 use super::collection::{check_name, not_a_document};
 use super::models::UpdateModifications;
 use super::operation::{Change, Query, Reply, Target, Verb, Write};
-use crate::engine::{self, Operation};
+use crate::engine::Operation;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value of type `T` under a key.
