@@ -136,6 +136,10 @@ async fn fill<R: Read + Send>(
             if (counted("documents"), counted("executions")) != (moved.documents as i64, moved.executions as i64) {
                 return Err(reader.damaged("the stream has other counts than it says"));
             }
+            // What comes behind it would be lost without a word: another export, say.
+            if reader.read().map_or(true, |more| more.is_some()) {
+                return Err(reader.damaged("something stands behind its end; a stream is one export"));
+            }
             break;
         }
         let piece = form::piece(document).map_err(|error| reader.damaged(&error.to_string()))?;

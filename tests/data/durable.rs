@@ -124,6 +124,62 @@ async fn of_several_writes_it_is_said_which_failed_and_what_was_done() {
     .await;
 }
 
+fn twice_the_same() -> outlast::action::InsertMany {
+    collection::<Order>("orders").insert_many([order(1), order(1), order(2)]).ordered(false)
+}
+
+#[durable]
+async fn inserts_beside_a_duplicate() -> Result<()> {
+    twice_the_same().await.map(drop)
+}
+
+#[transaction]
+async fn inserts_in_a_transaction() -> Result<bool> {
+    Ok(twice_the_same().await.unwrap_err().partial_result().is_none())
+}
+
+#[durable]
+async fn inserts_in_one() -> Result<bool> {
+    inserts_in_a_transaction().await
+}
+
+#[step]
+async fn inserts_in_a_step() -> Result<u64> {
+    Ok(twice_the_same().await.unwrap_err().partial_result().unwrap().inserted_count)
+}
+
+#[durable]
+async fn inserts_plainly() -> Result<u64> {
+    inserts_in_a_step().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_failed_write_is_undone_nothing_is_said_to_be_done() {
+    let (app, _folder) = app().await;
+    app.scope(async {
+        let there = async || collection::<Order>("orders").count_documents(doc! {}).await.unwrap();
+        let error = inserts_beside_a_duplicate().await.unwrap_err();
+        assert!(error.is_duplicate_key() && error.write_errors().len() == 1, "{error:?}");
+        assert_eq!((error.partial_result(), there().await), (None, 0));
+        assert!(error.messages()[0].contains("call it in a step"), "{error:?}");
+        assert_eq!((inserts_in_one().await.unwrap_err().partial_result(), there().await), (None, 0));
+        assert_eq!((inserts_plainly().await.unwrap(), there().await), (2, 2));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_of_the_stores_own_are_nobody_elses() {
+    let (app, _folder) = app().await;
+    app.scope(async {
+        let error = collection::<Order>("outlast.log").drop().await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("take another name"), "{error:?}");
+        assert_eq!(outlast::shared::<i64>("outlast.meta", "a").set(&1).await.unwrap_err().kind(), ErrorKind::Invalid);
+        collection::<Order>("outlast").insert_one(order(1)).await.unwrap();
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_over_an_indexed_field_does_not_look_at_the_others() {
     let (app, _folder) = app().await;

@@ -95,6 +95,27 @@ async fn what_would_break_the_store_is_refused() {
     .await;
 }
 
+/// The connection twice: the inner one's end is not the outer one's.
+#[transaction]
+async fn nested() -> Result<ErrorKind> {
+    let done = outlast::sqlite(|connection| {
+        outlast::sqlite(|inner| inner.execute_batch("CREATE TABLE mine (a)")).unwrap();
+        connection.execute_batch("DELETE FROM outlast_executions")
+    });
+    Ok(done.unwrap_err().kind())
+}
+
+#[durable]
+async fn nests() -> Result<ErrorKind> {
+    nested().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_within_another_is_guarded_to_the_end() {
+    let (app, _folder) = app().await;
+    assert_eq!(app.scope(async { nests().await }).await.unwrap(), ErrorKind::Unsupported);
+}
+
 #[durable]
 async fn outside() -> Result<ErrorKind> {
     Ok(outlast::sqlite(|_| Ok(())).unwrap_err().kind())

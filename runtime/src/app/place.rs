@@ -128,13 +128,26 @@ fn must_be_there(url: &str) -> Result<()> {
     }
 }
 
-/// A URL as it may be shown: without a user's name and password.
+/// A URL as it may be shown: without a user's name and password, and without the options that hold secrets.
 pub(crate) fn shown(url: &str) -> String {
     let scheme = url.find("://").map(|scheme| scheme + 3).or_else(|| url.find(':').map(|scheme| scheme + 1));
-    match (scheme, url.rfind('@')) {
+    let shown = match (scheme, url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme <= at => format!("{}•••{}", &url[..scheme], &url[at..]),
         _ => url.to_owned(),
+    };
+    let Some((place, options)) = shown.split_once('?') else { return shown };
+    let options: Vec<String> = options.split('&').map(shown_option).collect();
+    format!("{place}?{}", options.join("&"))
+}
+
+/// `tlsCertificateKeyFilePassword`, `proxyPassword`, `authMechanismProperties` (with a session's token) and their like.
+fn shown_option(option: &str) -> String {
+    let (name, value) = option.split_once('=').unwrap_or((option, ""));
+    let lower = name.to_ascii_lowercase();
+    if value.is_empty() || !["pass", "properties", "secret", "token"].iter().any(|word| lower.contains(word)) {
+        return option.to_owned();
     }
+    format!("{name}=•••")
 }
 
 #[cfg(test)]
@@ -145,6 +158,11 @@ mod tests {
     fn a_password_is_never_shown() {
         let shown = shown("mongodb+srv://ann:p@ss@cluster/shop?retryWrites=true");
         assert_eq!(shown, "mongodb+srv://•••@cluster/shop?retryWrites=true");
+        let options = "tls=true&tlsCertificateKeyFilePassword=p&authMechanismProperties=AWS_SESSION_TOKEN:p&w=1";
+        assert_eq!(
+            super::shown(&format!("mongodb://cluster/shop?{options}")),
+            "mongodb://cluster/shop?tls=true&tlsCertificateKeyFilePassword=•••&authMechanismProperties=•••&w=1"
+        );
         assert_eq!(super::shown("postgres:ann:pass@cluster"), "postgres:•••@cluster");
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::binary;
+use crate::data::collection::not_reserved;
 use crate::data::models::IndexModel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
@@ -145,6 +146,7 @@ fn of_row((row, message): (Row, Option<Arc<str>>)) -> Document {
 pub(super) fn piece(document: Document) -> Result<Piece> {
     let mut taken = Taken(document);
     if let Some(name) = taken.maybe_text("collection")? {
+        not_reserved(&name)?;
         let indexes = taken.documents("indexes")?.into_iter().map(bson::deserialize_from_document::<IndexModel>);
         return Ok(Piece::Collection { name: name.into(), indexes: indexes.collect::<Result<_, _>>()? });
     }
@@ -153,10 +155,9 @@ pub(super) fn piece(document: Document) -> Result<Piece> {
             Bson::Binary(document) => Ok(RawDocumentBuf::from_bytes(document.bytes)?),
             _ => Err(missing("documents")),
         });
-        return Ok(Piece::Documents {
-            collection: taken.text("of")?.into(),
-            documents: documents.collect::<Result<_>>()?,
-        });
+        let collection = taken.text("of")?;
+        not_reserved(&collection)?;
+        return Ok(Piece::Documents { collection: collection.into(), documents: documents.collect::<Result<_>>()? });
     }
     if let Some(Bson::Document(execution)) = taken.0.remove("execution") {
         return Ok(Piece::Execution(Box::new(execution_of(Taken(execution))?)));

@@ -165,6 +165,19 @@ async fn an_import_that_breaks_off_leaves_nothing() {
     let (empty, moved) = exported(&*second).await;
     assert_eq!(moved, Moved::default());
     assert_eq!(contents(&empty).len(), 2, "a header and an end");
+    // Nor is what stands behind the end passed over.
+    for more in [&b"x"[..], &bytes] {
+        let error = import(&*second, &[&bytes, more].concat()[..], |_, _| ()).await.unwrap_err();
+        assert!(error.messages().join(": ").contains("behind its end"), "{error:?}");
+    }
+    // Nor does a stream put anything between a store's own.
+    for (name, value) in [("collection", "outlast.log"), ("of", "outlast.meta")] {
+        let mut document = bson::doc! { name: value, "indexes": [] };
+        if name == "of" {
+            document.insert("documents", bson::Bson::Array(Vec::new()));
+        }
+        assert!(form::piece(document).unwrap_err().to_string().contains("the store's own"));
+    }
     // The same store takes the whole stream.
     import(&*second, &bytes[..], |_, _| ()).await.unwrap();
     // Nor does an import go into a store that holds something, and what is in it stays.
@@ -186,5 +199,6 @@ async fn a_half_filled_store_is_not_used() {
     // The process is killed here.
     second.close().await;
     let error = SqliteStore::open(SqliteOptions::file(&path)).await.err().unwrap();
-    assert!(error.to_string().contains("import"), "{error}");
+    // Perhaps it is being filled: nobody should take it away then.
+    assert!(error.to_string().contains("wait for its end, or, if it was killed, remove"), "{error}");
 }

@@ -26,6 +26,27 @@ use crate::error::{Error, ErrorKind, Result};
 /// The largest document, as in MongoDB: 16 MiB.
 pub(crate) const MAX_DOCUMENT: usize = 16 << 20;
 
+/// How the names of a MongoDB store's own collections begin. On no store may others begin so: a user's writes would go
+/// between the store's, and an export couldn't be imported.
+pub(crate) const RESERVED: &str = "outlast.";
+
+/// Refuses what no collection can be called.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    engine::check_name("collection", name)?;
+    not_reserved(name)
+}
+
+/// Refuses a name of a store's own.
+pub(crate) fn not_reserved(name: &str) -> Result<()> {
+    if !name.starts_with(RESERVED) {
+        return Ok(());
+    }
+    let message = format!(
+        "a collection can't be called `{name}`: what begins with `{RESERVED}` is the store's own; take another name"
+    );
+    Err(Error::of(ErrorKind::Invalid, message).into_terminal())
+}
+
 /// A collection of documents of type `T`.
 pub struct Collection<T> {
     name: Arc<str>,
@@ -75,7 +96,7 @@ impl<T> Collection<T> {
     }
 
     fn checked(&self) -> Result<Arc<str>> {
-        engine::check_name("collection", &self.name)?;
+        check_name(&self.name)?;
         Ok(self.name.clone())
     }
 
@@ -248,7 +269,8 @@ impl<T: Serialize> Collection<T> {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] if a unique key is taken: [`Error::write_errors`] says of which documents,
-    /// [`Error::partial_result`] what was inserted all the same.
+    /// [`Error::partial_result`] what was inserted all the same: in a step, or outside of executions. In a durable
+    /// function (where a write is a transaction) and in a transaction nothing is, `ordered(false)` or not.
     pub fn insert_many(&self, documents: impl IntoIterator<Item = impl Borrow<T>>) -> InsertMany {
         let documents: Result<Vec<_>> = documents.into_iter().map(|document| with_id(document.borrow())).collect();
         let documents = documents.and_then(|documents| not_empty("insert_many", documents));
@@ -269,7 +291,8 @@ impl<T: Serialize> Collection<T> {
     /// Several writes in one: in order, unless `ordered(false)`.
     ///
     /// # Errors
-    /// [`Error::write_errors`] says which writes failed, [`Error::partial_result`] what was done all the same.
+    /// [`Error::write_errors`] says which writes failed, [`Error::partial_result`] what was done all the same:
+    /// nothing in a durable function or a transaction, as with [`insert_many`](Self::insert_many).
     pub fn bulk_write(&self, models: impl IntoIterator<Item = WriteModel<T>>) -> BulkWrite {
         let writes: Result<Vec<_>> = models
             .into_iter()

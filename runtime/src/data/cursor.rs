@@ -17,7 +17,8 @@ use super::operation::{Reply, Rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::BoxFuture;
 
-/// Documents of type `T`, as they come: a [`Stream`], and the methods of MongoDB's own driver.
+/// Documents of type `T`, as they come: a [`Stream`], as the cursor of MongoDB's own driver is. What that calls `advance`
+/// and `deserialize_current` is one method here, [`try_next`](Self::try_next).
 ///
 /// Beside writes: on the embedded store a cursor sees one snapshot, what stood when its first document was read, whatever
 /// becomes of the documents, their indexes and their collection meanwhile. On MongoDB it sees what the server shows it,

@@ -109,7 +109,8 @@ impl From<Partial> for DeleteResult {
 }
 
 impl crate::Error {
-    /// What several writes did before, or beside, those that failed: of `insert_many` and `bulk_write`.
+    /// What several writes did before, or beside, those that failed: of `insert_many` and `bulk_write`. Nothing in a
+    /// durable function or a transaction, where they are undone together.
     pub fn partial_result(&self) -> Option<BulkWriteResult> {
         self.partial().cloned().map(Into::into)
     }

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::action::{Core, unexpected};
-use super::collection::not_a_document;
+use super::collection::{check_name, not_a_document};
 use super::models::UpdateModifications;
 use super::operation::{Change, Query, Reply, Target, Verb, Write};
-use crate::engine::{self, Operation};
+use crate::engine::Operation;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A value of type `T` under a key.
@@ -56,7 +56,7 @@ impl<T> Clone for Shared<T> {
 
 impl<T: Serialize + DeserializeOwned + Send + 'static> Shared<T> {
     fn core(&self, name: &'static str, reads: bool, identity: impl FnOnce() -> Vec<u8>) -> Core {
-        let collection = engine::check_name("collection", &self.name).map(|()| self.name.clone());
+        let collection = check_name(&self.name).map(|()| self.name.clone());
         let key = self.key.clone();
         Core::new(name, reads, collection, || {
             let mut bytes = key.ok().and_then(|key| doc! { "_id": key }.to_vec().ok()).unwrap_or_default();

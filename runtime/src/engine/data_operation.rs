@@ -69,7 +69,7 @@ impl DataCall {
             Some(Context::Transaction(_)) => match data::current() {
                 Some(access) => {
                     let reply = access.data(operation);
-                    Operation::direct(async move { read(reply.await?) })
+                    Operation::direct(async move { read(reply.await.map_err(Error::undone)?) })
                 }
                 None => Operation::ready(Err(misplaced("a data operation", None))),
             },
@@ -187,8 +187,19 @@ async fn produced(reply: impl Future<Output = Result<Reply>>) -> Produced {
             Ok(bytes) => Produced { value: Value::Ok(bytes), error: None, again: None },
             Err(error) => Produced::fault(Error::of(ErrorKind::NotRecordable, error).into_terminal()),
         },
-        Err(error) => Produced::fault(error.into_terminal()),
+        Err(error) => Produced::fault(undone(error).into_terminal()),
     }
+}
+
+/// The error of a write whose transaction is undone with it.
+fn undone(error: Error) -> Error {
+    if !error.partial().is_some_and(|done| *done != Partial::default()) {
+        return error.undone();
+    }
+    error.undone().context(
+        "nothing was written: in a durable function a write is a transaction of its own; call it in a step to keep what \
+         didn't fail",
+    )
 }
 
 /// A reply in the record's form: documents to the byte.

@@ -104,6 +104,12 @@ impl Error {
         self.map(|inner| change(inner.data.get_or_insert_default()))
     }
 
+    /// The error of an operation whose transaction is undone with it: nothing was done all the same.
+    #[must_use]
+    pub(crate) fn undone(self) -> Self {
+        if self.partial().is_some() { self.with_data(|data| data.partial = None) } else { self }
+    }
+
     /// What several writes did all the same.
     pub(crate) fn partial(&self) -> Option<&Partial> {
         self.0.data.as_deref().and_then(|data| data.partial.as_ref())

@@ -65,7 +65,7 @@ impl<T: ?Sized, O> Copy for StepArgument<T, O> {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a step",
     label = "can't be recorded, or can't be kept for another attempt",
-    note = "an argument is recorded and kept: its type needs `#[derive(Clone, Serialize)]` and must be `Send + Sync`; name it in `#[step(skip(…))]` if it must not be recorded"
+    note = "an argument is recorded and kept: its type needs `#[derive(Clone, Serialize)]` and must be `Send + Sync`; name it in `skip(…)` of `#[step]` or `#[transaction]` if it must not be recorded"
 )]
 pub trait Kept<O>: Serialize + KeptUnrecorded<O> {}
 

@@ -100,6 +100,39 @@ async fn errors_of_the_driver_are_errors_of_outlast() {
     app.shutdown().await;
 }
 
+/// Writes, and does what the session isn't lent for.
+#[transaction]
+async fn misused(how: &str) -> Result<()> {
+    collection::<Document>("misused").insert_one(doc! {}).await?;
+    session(async |given| match how {
+        "nests" => session(async |_| Ok(())).await,
+        "commits" => Ok(given.commit_transaction().await?),
+        _ => Ok(given.abort_transaction().await?),
+    })
+    .await
+}
+
+#[durable]
+async fn misuses(how: String) -> Result<()> {
+    misused(&how).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_misused_is_an_error_and_no_lost_write() {
+    let mongo = Mongo::start();
+    let app = app(&mongo.uri()).await;
+    app.scope(async {
+        for (how, says) in [("nests", "in use"), ("aborts", "leave its end"), ("commits", "leave its end")] {
+            let error = misuses(how.into()).await.unwrap_err();
+            assert!(error.kind() == ErrorKind::Misplaced && error.to_string().contains(says), "{how}: {error:?}");
+        }
+        // That of the commit, which nobody can take back.
+        assert_eq!(collection::<Document>("misused").count_documents(doc! {}).await.unwrap(), 1);
+    })
+    .await;
+    app.shutdown().await;
+}
+
 #[transaction]
 async fn with_session() -> Result<()> {
     session(async |_| Ok(())).await

@@ -128,6 +128,15 @@ fn lent() -> Error {
     .into_terminal()
 }
 
+fn ended() -> Error {
+    Error::of(
+        ErrorKind::Misplaced,
+        "the transaction was committed or aborted in `outlast::mongodb::session`: leave its end to outlast, and give back an \
+         error (`Err`) to undo it",
+    )
+    .into_terminal()
+}
+
 fn misplaced() -> Error {
     Error::of(
         ErrorKind::Misplaced,
@@ -194,11 +203,21 @@ impl Inside {
 
     /// Lends the session to a user's code, once nothing else is under way.
     pub(super) async fn lend<T>(&self, run: impl AsyncFnOnce(&mut ClientSession) -> Result<T>) -> Result<T> {
+        // Within another it would wait for itself.
+        if self.lent.load(Ordering::SeqCst) {
+            return Err(lent());
+        }
         let mut session = self.session.lock().await;
         let Some(session) = session.as_mut() else { return Err(misplaced()) };
         self.begun.store(true, Ordering::SeqCst);
         let _lent = Lent::of(self);
-        let done = run(session).await;
+        let done = run(&mut *session).await;
+        // The driver says in no other way whether a transaction is under way. Where none is, what was written is gone,
+        // or committed without the record.
+        if session.start_transaction().await.is_ok() {
+            self.note(&ended(), true);
+            return Err(ended());
+        }
         if let Err(error) = &done {
             self.note(error, error.code().is_some());
         }

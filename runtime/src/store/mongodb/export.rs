@@ -20,6 +20,7 @@ use super::inbox::message;
 use super::log::Log;
 use super::schema::{TOMBSTONE, Tables};
 use super::shared::Shared;
+use crate::data::collection::RESERVED;
 use crate::data::models::IndexModel;
 use crate::error::{Error, ErrorKind, Result};
 use crate::hashing::FastMap;
@@ -117,7 +118,7 @@ impl Shared {
 
 /// Whether a collection is the store's.
 pub(super) fn is_own(name: &str) -> bool {
-    name.starts_with("outlast.")
+    name.starts_with(RESERVED)
 }
 
 /// An export under way.

@@ -8,6 +8,7 @@ use super::failure::{Fault, is_duplicate};
 use super::import::half_filled;
 use super::shared::Failing;
 use super::{bytes, random};
+use crate::data::collection::RESERVED;
 use crate::error::{Error, ErrorKind};
 use crate::store::Stamp;
 
@@ -45,7 +46,7 @@ pub(super) struct Found {
 
 impl Tables {
     pub(super) fn of(database: &Database) -> Self {
-        let table = |name: &str| database.collection(&format!("outlast.{name}"));
+        let table = |name: &str| database.collection(&format!("{RESERVED}{name}"));
         Self {
             meta: table("meta"),
             workers: table("workers"),

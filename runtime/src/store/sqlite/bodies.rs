@@ -131,6 +131,7 @@ impl Inside {
 fn ended_by(error: &Error) -> Error {
     error
         .clone()
+        .undone()
         .context("the transaction has failed with one of its operations, and can't go on: hand the error on with `?`")
         .into_terminal()
 }

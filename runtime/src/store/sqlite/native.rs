@@ -23,11 +23,13 @@ thread_local! {
 }
 
 /// Puts back what was before, also when the code panics.
-struct Lent;
+struct Lent {
+    before: bool,
+}
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        LENT.set(false);
+        LENT.set(self.before);
     }
 }
 
@@ -64,9 +66,8 @@ pub fn sqlite<T>(run: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result
         .into_terminal());
     };
     let done = {
-        LENT.set(true);
+        let _lent = Lent { before: LENT.replace(true) };
         inside.lent.set(true);
-        let _lent = Lent;
         run(&inside.connection)
     };
     if inside.connection.is_autocommit() {

@@ -186,7 +186,8 @@ pub(super) fn check_whole(connection: &Connection) -> Result<(), Fault> {
     match meta::<i64>(connection, IMPORTING)? {
         Some(_) => Err(Error::of(
             ErrorKind::Damaged,
-            "an import into this store hasn't ended, so it holds a part: remove the store, and import again",
+            "an import into this store hasn't ended, so it holds a part: wait for its end, or, if it was killed, remove the \
+             store and import again",
         )
         .into()),
         None => Ok(()),
