@@ -26,7 +26,7 @@ pub(crate) async fn measure(mongo: &Mongo, count: u64) -> Result<Json> {
     let (mut claims, mut creations, mut changes) = (Vec::new(), Vec::new(), Vec::new());
     // The first isn't measured.
     for number in 0..=count {
-        let called = clock();
+        let asked = clock();
         let handle = noticed().start().await?;
         let created = clock();
         let begun = Duration::from_nanos(handle.result().await?);
@@ -39,8 +39,8 @@ pub(crate) async fn measure(mongo: &Mongo, count: u64) -> Result<Json> {
         let inserted = inserted.await?;
         let heard = events.recv().await.ok_or_else(|| wrong("the change stream has ended"))?;
         if number > 0 {
-            claims.push(micros(begun.saturating_sub(called)));
-            creations.push(micros(created.saturating_sub(called)));
+            claims.push(micros(begun.saturating_sub(asked)));
+            creations.push(micros(created.saturating_sub(asked)));
             changes.push(micros(heard.saturating_sub(inserted)));
         }
     }

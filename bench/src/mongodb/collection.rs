@@ -107,16 +107,16 @@ async fn insert_bare(numbers: &Bare, documents: Vec<RawDocumentBuf>) -> Result<D
 async fn range(numbers: &Collection<RawDocumentBuf>, from: i64) -> Result<Duration> {
     let numbers = numbers.clone();
     let filter = doc! { "at": { "$gte": from, "$lt": from + BATCH } };
-    timed(async move { Ok(numbers.find(filter).await?.to_vec().await?) }, is_range).await
+    timed(async move { Ok(numbers.find(filter).await?.to_vec().await?) }, |found| is_range(found)).await
 }
 
 async fn range_bare(numbers: &Bare, from: i64) -> Result<Duration> {
     let numbers = numbers.clone();
     let filter = doc! { "at": { "$gte": from, "$lt": from + BATCH } };
-    timed(async move { Ok(numbers.find(filter).await?.try_collect().await?) }, is_range).await
+    timed(async move { Ok(numbers.find(filter).await?.try_collect::<Vec<_>>().await?) }, |found| is_range(found)).await
 }
 
-fn is_range(found: &Vec<RawDocumentBuf>) -> bool {
+fn is_range(found: &[RawDocumentBuf]) -> bool {
     found.len() as i64 == BATCH
 }
 
