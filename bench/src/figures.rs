@@ -4,6 +4,7 @@ mod build;
 mod collection;
 mod growth;
 mod memory;
+mod mongodb;
 mod processes;
 mod recovery;
 mod replay;
@@ -63,6 +64,22 @@ pub(crate) const ALL: &[Figure] = &[
     Figure { name: "cold_start_ms", what: "from exec to the first finished step", measure: processes::cold_start },
     Figure { name: "takeover_ms", what: "from kill -9 to the other process's step", measure: processes::takeover },
     Figure { name: "growth", what: "executions per second in a store that grows", measure: growth::measure },
+    Figure {
+        name: "mongo_checkpoint_us",
+        what: "steps on MongoDB, beside bare inserts of the same row",
+        measure: mongodb::checkpoints,
+    },
+    Figure {
+        name: "mongo_executions_per_s",
+        what: "executions of 3 steps on MongoDB by 1, 2 and 4 workers",
+        measure: mongodb::executions,
+    },
+    Figure {
+        name: "mongo_claim_us",
+        what: "from a caller without a worker to the first step on one",
+        measure: mongodb::claims,
+    },
+    Figure { name: "mongo_collection", what: "documents beside the driver's own", measure: mongodb::collection },
     Figure { name: "build", what: "what outlast adds to a build", measure: build::measure },
 ];
 

@@ -7,6 +7,7 @@ mod figures;
 mod functions;
 mod groups;
 mod limit;
+mod order;
 mod peers;
 mod report;
 mod store;

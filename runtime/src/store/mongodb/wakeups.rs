@@ -21,6 +21,9 @@ use super::shared::Shared;
 /// How long the server waits for something to happen before it says that nothing has.
 const AWAIT: Duration = Duration::from_secs(2);
 
+/// The first pause.
+const SHORT: Duration = Duration::from_millis(4);
+
 /// The look-out: its task, and the client that it shares with the leases.
 #[derive(Clone)]
 pub(super) struct LookOut {
@@ -49,6 +52,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> LookOut {
 async fn look_out(shared: Weak<Shared>, tables: Tables) {
     let mut stream: Option<ChangeStream<RawDocumentBuf>> = None;
     let mut said = false;
+    let mut cut_short = 0;
     loop {
         let Some(alive) = shared.upgrade().filter(|alive| !alive.is_closed()) else { return };
         let Some(open) = &mut stream else {
@@ -81,17 +85,22 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
         let Some(alive) = shared.upgrade() else { return };
         match next {
             Ok(Some(event)) => {
+                cut_short = 0;
                 if concerns(&alive, &event) {
                     alive.bump();
                 }
             }
             Ok(None) if open.is_alive() => {
-                // The driver opens a broken stream again and again by itself, without a wait.
-                if begun.elapsed() < AWAIT / 2 {
-                    let poll = alive.options.poll;
-                    drop(alive);
-                    tokio::time::sleep(poll.min(AWAIT)).await;
+                // The driver opens a broken stream again and again by itself, without a wait; and some servers end the
+                // wait at any write, whether it is of interest or not.
+                if begun.elapsed() >= AWAIT / 2 {
+                    cut_short = 0;
+                    continue;
                 }
+                let pause = pause_after(cut_short).min(alive.options.poll);
+                cut_short += 1;
+                drop(alive);
+                tokio::time::sleep(pause).await;
             }
             Ok(None) | Err(_) => {
                 stream = None;
@@ -104,6 +113,12 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
             }
         }
     }
+}
+
+/// How long to leave the server alone after so many waits in a row that were cut short and one more: hardly, so that
+/// what comes next is heard of; then ever longer.
+pub(super) fn pause_after(cut_short: u32) -> Duration {
+    (SHORT * 2_u32.saturating_pow(cut_short)).min(AWAIT)
 }
 
 async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::wakeups::pause_after;
 use super::*;
 use crate::store::Write;
 use crate::store::conformance::case::{Case, call, id, request, signal, step, succeeded};
@@ -59,4 +60,11 @@ async fn a_stream_that_breaks_is_opened_anew() {
     // What happened meanwhile is looked for; then it hears again.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert!(heard(&store, others.create(call("a", 1))).await.is_some());
+}
+
+#[test]
+fn a_wait_that_is_cut_short_is_soon_begun_again_and_a_broken_stream_isnt() {
+    assert!(pause_after(0) < Duration::from_millis(10), "the first time");
+    assert!((1..40).all(|times| pause_after(times) >= pause_after(times - 1)), "never sooner than before");
+    assert_eq!(pause_after(40), Duration::from_millis(500), "and no longer than the server would wait");
 }
