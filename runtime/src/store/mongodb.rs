@@ -15,6 +15,7 @@ mod bodies;
 mod claim;
 mod claims;
 mod client;
+mod contact;
 mod creation;
 mod data;
 mod ends;

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
+use super::contact::Contact;
 use super::creation::Creations;
 use super::failure::{Failure, Fault};
 use super::import::Tail;
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) tables: Tables,
     pub(super) indexed_log: bool,
     pub(super) incarnation: Incarnation,
+    pub(super) contact: Contact,
     pub(super) claims: Claims,
     pub(super) writer: Writer,
     pub(super) creations: Creations,
@@ -128,6 +130,7 @@ impl Shared {
             tables,
             indexed_log: found.indexed_log,
             incarnation: Incarnation::new(found.incarnation),
+            contact: Contact::default(),
             claims: Claims::default(),
             writer: Writer::default(),
             creations: Creations::default(),
@@ -227,6 +230,7 @@ impl Shared {
     {
         let answer = self.driven(action).await?.map_err(|error| Failure::of(&error, &self.redaction));
         if answer.is_ok() {
+            self.contact.answered(self.options.lease);
             self.note(None);
         }
         answer

@@ -48,7 +48,7 @@ impl Shared {
         let names: HashSet<&str> = listed.iter().filter_map(name).collect();
         let mut lost: Vec<Arc<str>> =
             owners.iter().filter(|owner| !names.contains(&***owner)).map(Clone::clone).collect();
-        lost.extend(self.mark_dead(&listed).await?);
+        lost.extend(self.mark_dead(worker, &listed).await?);
         let mut reclaimed = 0;
         if !lost.is_empty() {
             self.point("after-commit", || "mark".to_owned());
@@ -87,13 +87,14 @@ impl Shared {
     }
 
     /// Those whose lease has run out, marked so that they can't renew it, their transactions aborted. The server's clock
-    /// decides.
-    async fn mark_dead(&self, listed: &[Document]) -> Result<Vec<Arc<str>>, Failure> {
+    /// decides. Not the worker that sweeps: it lives.
+    async fn mark_dead(&self, sweeper: &WorkerId, listed: &[Document]) -> Result<Vec<Arc<str>>, Failure> {
         // A little too early asks in vain, and what is known of the server's clock is only nearly right.
         let now = self.server_now() + i64::try_from(self.options.lease.as_millis() / 10).unwrap_or_default();
+        let settled = self.contact.is_settled(self.options.lease);
         let late = |worker: &&Document| {
             let until = worker.get_i64("until").unwrap_or(i64::MIN);
-            until < now || worker.get_bool("dead").unwrap_or_default()
+            (settled && until < now && name(worker) != Some(&*sweeper.0)) || worker.get_bool("dead").unwrap_or_default()
         };
         let late: Vec<Bson> = listed.iter().filter(late).filter_map(name).map(Bson::from).collect();
         if late.is_empty() {

@@ -5,8 +5,10 @@ use std::time::Instant;
 use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
-use crate::store::conformance::case::{Case, Ledger, call, id, insert, outcome, signal, step, succeeded, update};
-use crate::store::{Refused, RowKind, Slot, Stamp, TransactionBody, Value, Verdict, Write};
+use crate::store::conformance::case::{
+    Case, Ledger, call, eventually, id, insert, outcome, signal, step, succeeded, update,
+};
+use crate::store::{Refused, RowKind, Slot, Stamp, Swept, TransactionBody, Value, Verdict, WorkerId, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -41,6 +43,38 @@ async fn a_row_whose_reply_was_lost_is_written_once() {
     }
     assert_eq!(proxy.has_cut(), 4);
     assert_eq!(case.details("a").await.unwrap().record.len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_away_together_takes_nothing_from_each_other() {
+    let proxy = Proxy::start(&server::address()).await;
+    let mut options = hasty(&server::new_database());
+    (options.uri, options.lease) = (proxy.uri(), Duration::from_secs(3));
+    let ((case, store), (other, others)) = (case_on(options.clone()).await, case_on(options).await);
+    let claimed = case.owned("a").await.unwrap();
+    let theirs = other.owned("b").await.unwrap();
+    proxy.set_down(true);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    proxy.set_down(false);
+    for (case, store) in [(&case, &store), (&other, &others)] {
+        let swept = eventually_swept(store, &case.worker).await;
+        assert_eq!((swept.reclaimed, swept.standing), (0, true));
+    }
+    case.must(&claimed, step("one", 1)).await.unwrap();
+    other.must(&theirs, step("one", 1)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(store.sweep(&case.worker).await.unwrap().reclaimed, 0, "all have renewed meanwhile");
+    others.shared.frozen.store(true, Ordering::Relaxed);
+    eventually("it is found dead", || async { Ok(store.sweep(&case.worker).await?.reclaimed == 1) }).await.unwrap();
+}
+
+/// The first sweep that has an answer.
+async fn eventually_swept(store: &MongoStore, worker: &WorkerId) -> Swept {
+    loop {
+        if let Ok(swept) = store.sweep(worker).await {
+            return swept;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
