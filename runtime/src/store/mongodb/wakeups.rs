@@ -23,6 +23,8 @@ const AWAIT: Duration = Duration::from_secs(2);
 
 /// The first pause.
 const SHORT: Duration = Duration::from_millis(4);
+/// The longest, where each is cut short.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// The look-out: its task, and the client that it shares with the leases.
 #[derive(Clone)]
@@ -118,7 +120,7 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
 /// How long to leave the server alone after so many waits in a row that were cut short and one more: hardly, so that
 /// what comes next is heard of; then ever longer.
 pub(super) fn pause_after(cut_short: u32) -> Duration {
-    (SHORT * 2_u32.saturating_pow(cut_short)).min(AWAIT)
+    (SHORT * 2_u32.saturating_pow(cut_short)).min(LONGEST)
 }
 
 async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocumentBuf>> {

@@ -53,19 +53,33 @@ async fn who_was_away_together_takes_nothing_from_each_other() {
     let ((case, store), (other, others)) = (case_on(options.clone()).await, case_on(options).await);
     let claimed = case.owned("a").await.unwrap();
     let theirs = other.owned("b").await.unwrap();
+    // Whoever comes back second would be lost to the first.
+    let renews = |renews: bool| others.shared.frozen.store(!renews, Ordering::Relaxed);
+    renews(false);
     proxy.set_down(true);
     tokio::time::sleep(Duration::from_secs(6)).await;
     proxy.set_down(false);
-    for (case, store) in [(&case, &store), (&other, &others)] {
-        let swept = eventually_swept(store, &case.worker).await;
-        assert_eq!((swept.reclaimed, swept.standing), (0, true));
-    }
-    case.must(&claimed, step("one", 1)).await.unwrap();
-    other.must(&theirs, step("one", 1)).await.unwrap();
+    let swept = eventually_swept(&store, &case.worker).await;
+    assert_eq!((swept.reclaimed, swept.standing), (0, true));
+    renews(true);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(store.sweep(&case.worker).await.unwrap().reclaimed, 0, "all have renewed meanwhile");
-    others.shared.frozen.store(true, Ordering::Relaxed);
+    case.must(&claimed, step("one", 1)).await.unwrap();
+    other.must(&theirs, step("one", 1)).await.unwrap();
+    renews(false);
     eventually("it is found dead", || async { Ok(store.sweep(&case.worker).await?.reclaimed == 1) }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sweeps_lives() {
+    let options = MongoOptions { lease: Duration::from_secs(1), ..hasty(&server::new_database()) };
+    let (case, store) = case_on(options).await;
+    let claimed = case.owned("a").await.unwrap();
+    store.shared.frozen.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let swept = store.sweep(&case.worker).await.unwrap();
+    assert_eq!((swept.reclaimed, swept.standing), (0, true), "its lease has run out, but nobody has noticed");
+    case.must(&claimed, step("one", 1)).await.unwrap();
 }
 
 /// The first sweep that has an answer.
