@@ -11,6 +11,8 @@ mod away;
 mod catalogue;
 #[path = "processes/chaos.rs"]
 mod chaos;
+#[path = "programs/draws.rs"]
+mod draws;
 #[path = "programs/effects.rs"]
 mod effects;
 #[path = "programs/embedded.rs"]

@@ -6,11 +6,9 @@ use std::time::{Duration, Instant};
 
 use outlast::prelude::*;
 
-pub(crate) use crate::order::Order;
-use crate::order::Receipt;
+pub(crate) use crate::checkout::{FIRST_STEPS, Order, checkout};
+use crate::checkout::{Receipt, charge, label};
 
-/// How often the bodies of the first two steps began in this process.
-pub(crate) static FIRST_STEPS: AtomicU64 = AtomicU64::new(0);
 /// How many executions have taken their last outcome in this process.
 pub(crate) static DONE: AtomicU64 = AtomicU64::new(0);
 /// How many executions have taken the outcome of their second step.
@@ -25,31 +23,6 @@ pub(crate) fn take_times() -> Vec<Duration> {
 /// The time for a benchmark, which a durable function would take from `outlast::now()`.
 fn clock() -> Instant {
     Instant::now()
-}
-
-#[step]
-async fn charge(order: &Order) -> Result<Receipt> {
-    FIRST_STEPS.fetch_add(1, Ordering::Relaxed);
-    Ok(Receipt::of(order, "charge"))
-}
-
-#[step]
-async fn label(order: &Order) -> Result<Receipt> {
-    FIRST_STEPS.fetch_add(1, Ordering::Relaxed);
-    Ok(Receipt::of(order, "label"))
-}
-
-#[step]
-async fn mail(order: &Order) -> Result<Receipt> {
-    Ok(Receipt::of(order, "mail"))
-}
-
-/// Three steps, one after the other.
-#[durable]
-pub(crate) async fn checkout(order: Order) -> Result<Receipt> {
-    charge(&order).await?;
-    label(&order).await?;
-    mail(&order).await
 }
 
 /// Steps one after the other, each timed.

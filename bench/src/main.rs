@@ -3,11 +3,11 @@
 //! `bench` prints a table and writes `bench.json`; `docs/performance.md` explains each figure. A figure is a file in
 //! `figures/`; what must be measured in a process of its own is started as a `child` of this binary.
 
+mod checkout;
 mod figures;
 mod functions;
 mod groups;
 mod limit;
-mod order;
 mod peers;
 mod report;
 mod store;

@@ -1,9 +1,10 @@
 //! Workers that are killed at random moments, again and again, while executions come in.
 
 use std::collections::{HashMap, HashSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::WORKER;
+use crate::draws::{Draws, seed};
 use crate::functions::stroll;
 use crate::started::{Directory, LIMIT, Program, within};
 
@@ -12,29 +13,9 @@ const ROUNDS: usize = 15;
 const CALLS: usize = 8;
 const STEPS: usize = 6;
 
-/// The seed of what is random: `OUTLAST_TEST_SEED`, or the time.
-fn seed() -> u64 {
-    let given = std::env::var("OUTLAST_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs())
-}
-
-/// Numbers that follow from a seed (`SplitMix64`).
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_random_again_and_again_all_ends_and_only_what_was_in_flight_runs_again() {
-    let seed = seed();
-    println!("OUTLAST_TEST_SEED={seed}");
-    let mut draws = Draws(seed);
+    let mut draws = Draws(seed());
     let directory = Directory::new();
     let caller = directory.caller(LIMIT).await;
     let start = || Program::start(WORKER, "work", directory.path(), &[]);

@@ -1,4 +1,4 @@
-//! The work that every peer does: the same arguments, results and steps as in `bench/src/functions.rs`.
+//! The work that every peer does: the same arguments, results and steps as in `bench/src/checkout.rs`.
 
 use std::time::Duration;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use outlast::prelude::*;
 
-pub(crate) use crate::order::Order;
-use crate::order::Receipt;
+use crate::checkout::charge;
+pub(crate) use crate::checkout::{Order, checkout};
 
 /// How long each step took, and what the process computed meanwhile.
 pub(crate) struct Times {
@@ -19,29 +19,6 @@ static TIMES: Mutex<Option<Times>> = Mutex::new(None);
 /// What the last [`sequence`] of this process has measured.
 pub(crate) fn take_times() -> Option<Times> {
     TIMES.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-#[step]
-async fn charge(order: &Order) -> Result<Receipt> {
-    Ok(Receipt::of(order, "charge"))
-}
-
-#[step]
-async fn label(order: &Order) -> Result<Receipt> {
-    Ok(Receipt::of(order, "label"))
-}
-
-#[step]
-async fn mail(order: &Order) -> Result<Receipt> {
-    Ok(Receipt::of(order, "mail"))
-}
-
-/// Three steps, one after the other.
-#[durable]
-pub(crate) async fn checkout(order: Order) -> Result<Receipt> {
-    charge(&order).await?;
-    label(&order).await?;
-    mail(&order).await
 }
 
 /// Steps one after the other, each timed.

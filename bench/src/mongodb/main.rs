@@ -4,13 +4,13 @@
 //! the driver alone, on the same server, in the same run. The server is the one of the tests (`outlast-test-servers`).
 
 mod bare;
+#[path = "../checkout.rs"]
+mod checkout;
 mod checkpoint;
 mod claim;
 mod collection;
 mod executions;
 mod functions;
-#[path = "../order.rs"]
-mod order;
 mod proof;
 mod worker;
 

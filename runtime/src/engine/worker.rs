@@ -65,8 +65,8 @@ impl Engine {
         ClaimRequest { worker, functions: functions.into(), limit: room.min(CLAIM) }
     }
 
-    /// One look: messages for running executions, what is due, ends that callers wait for. How long
-    /// to wait for the next at the most.
+    /// One look: messages for running executions, what is due, ends that callers wait for. How long to wait for
+    /// the next at the most.
     async fn look(self: &Arc<Self>) -> Result<Duration> {
         let worker = self.worker.held().clone().filter(|_| !self.is_draining());
         let mut wait = LOOK;
@@ -89,9 +89,10 @@ impl Engine {
                 if asked == 0 {
                     // No event tells that there is room again.
                     wait = wait.min(LOOK);
+                    break;
                 }
-                let claimed = if asked == 0 { Vec::new() } else { self.store.claim(request).await? };
-                due = asked > 0 && claimed.len() == asked;
+                let claimed = self.store.claim(request).await?;
+                due = claimed.len() == asked;
                 for claimed in claimed {
                     self.adopt(claimed);
                 }

@@ -11,6 +11,8 @@ mod absence;
 mod away;
 #[path = "faults/crowd.rs"]
 mod crowd;
+#[path = "../../programs/draws.rs"]
+mod draws;
 #[path = "../../programs/effects.rs"]
 mod effects;
 #[path = "../../programs/functions.rs"]
@@ -22,17 +24,7 @@ mod recorder;
 #[path = "../../programs/started.rs"]
 mod started;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 const WORKER: &str = env!("CARGO_BIN_EXE_worker-on-mongodb");
 
 /// One after the other: each has processes, and a server, of its own.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// The seed of what is random: `OUTLAST_TEST_SEED`, or the time; printed.
-fn seed() -> u64 {
-    let given = std::env::var("OUTLAST_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs());
-    println!("OUTLAST_TEST_SEED={seed}");
-    seed
-}

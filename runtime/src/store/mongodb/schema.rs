@@ -66,20 +66,20 @@ pub(super) async fn prepare(
     may_make: bool,
 ) -> Result<Option<Found>, Fault> {
     // Who may write nothing yet learns it from a store that is refused, so the version comes first.
-    let there = found(tables, failing).await?;
-    if !may_make {
-        let Some(found) = there else { return Ok(None) };
-        let indexed_log = !ranges_by_id(database, tables).await;
-        return Ok(Some(Found { indexed_log, ..found }));
-    }
+    let mut there = found(tables, failing).await?;
     if there.is_none() {
+        if !may_make {
+            return Ok(None);
+        }
         make(tables, failing).await?;
+        there = found(tables, failing).await?;
     }
-    let there = if there.is_none() { found(tables, failing).await? } else { there };
     let found = there.ok_or_else(|| Failing::damaged("its collection `outlast.meta` has no document `store`"))?;
-    make_indexes(tables, failing).await?;
+    if may_make {
+        make_indexes(tables, failing).await?;
+    }
     let indexed_log = !ranges_by_id(database, tables).await;
-    if indexed_log {
+    if may_make && indexed_log {
         let model = index("by_execution", doc! { "_id.e": 1, "_id.p": 1 }, false);
         tables.log.create_index(model).await.map_err(|error| failing.of(&error))?;
     }

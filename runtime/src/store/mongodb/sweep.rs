@@ -71,8 +71,7 @@ impl Shared {
     /// A death can't be seen before the lease has run out. Of many workers each looks the more seldom, so that a thousand
     /// ask no more than they must, and the last of them still looks once in the time of a lease.
     fn next_sweep(&self, workers: usize) -> Duration {
-        let lease = self.options.lease;
-        (lease / 4 * u32::try_from(workers.max(1)).unwrap_or(u32::MAX).min(4)).min(lease)
+        self.options.lease / 4 * workers.clamp(1, 4) as u32
     }
 
     pub(super) async fn workers(&self) -> Result<Vec<Document>, Failure> {

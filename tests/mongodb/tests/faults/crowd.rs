@@ -8,27 +8,16 @@ use std::time::{Duration, Instant};
 use outlast_test_servers::{Fault, FaultProxy, Mongo, Rule};
 use rustix::process::Signal;
 
+use crate::WORKER;
 use crate::absence::long;
+use crate::draws::{Draws, seed};
 use crate::functions::walk;
 use crate::history::{Run, check, check_runs};
 use crate::recorder::Recorder;
 use crate::started::{Directory, LIMIT, Program};
-use crate::{WORKER, seed};
 
 const WORKERS: usize = 8;
 const STEPS: usize = 3;
-
-/// Numbers that follow from a seed (`SplitMix64`).
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % limit
-    }
-}
 
 /// A worker, its network, and the names under which it has registered.
 struct Worker {
