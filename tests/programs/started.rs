@@ -192,7 +192,9 @@ pub(crate) struct Effect {
 
 /// All lines that bodies left, in order.
 pub(crate) fn effects(directory: &Path) -> Vec<Effect> {
-    let text = std::fs::read_to_string(directory.join("effects")).unwrap_or_default();
+    let mut text = std::fs::read_to_string(directory.join("effects")).unwrap_or_default();
+    // Half of the last one may be seen, where it lies on two pages.
+    text.truncate(text.rfind('\n').map_or(0, |end| end + 1));
     let read = |line: &str| {
         let mut words = line.split(' ');
         let mut next = || words.next().unwrap_or_else(|| panic!("a torn line of effects: {line}")).to_owned();

@@ -122,6 +122,12 @@ impl Shared {
             [(id, place)] => {
                 doc! { "_id": entry_id(id, *place), "_id.e": &*id.0, "_id.p": place }
             }
+            // More than those places, which does no harm.
+            places if self.indexed_log => {
+                let ids: HashSet<&str> = places.iter().map(|(id, _)| &*id.0).collect();
+                let lowest = places.iter().map(|(_, place)| *place).min();
+                doc! { "_id.e": { "$in": ids.into_iter().collect::<Vec<_>>() }, "_id.p": { "$gte": lowest } }
+            }
             places => {
                 let ids: Vec<Document> = places.iter().map(|(id, place)| entry_id(id, *place)).collect();
                 doc! { "_id": { "$in": ids } }
