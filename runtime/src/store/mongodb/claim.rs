@@ -41,7 +41,8 @@ pub(super) fn codes(request: &ClaimRequest) -> Bson {
 }
 
 impl Shared {
-    /// Claims due executions. Those that nobody takes delivery of are given back.
+    /// Claims due executions. Those that nobody takes delivery of are given back, one after the other: so who asks waits
+    /// for the answer of a server that is away meanwhile.
     pub(super) fn claim_for(
         self: &Arc<Self>,
         request: ClaimRequest,
@@ -49,7 +50,7 @@ impl Shared {
         let shared = self.clone();
         let request = Arc::new(request);
         async move {
-            let handover = shared.ask(move |shared| {
+            let handover = shared.ask_patiently(move |shared| {
                 let request = request.clone();
                 async move {
                     if !shared.claims.stands(&request.worker) {

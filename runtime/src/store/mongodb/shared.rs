@@ -237,7 +237,24 @@ impl Shared {
     }
 
     /// Asks for a caller outside: again and again, within its limit.
-    pub(super) fn ask<T, F, R>(self: &Arc<Self>, mut run: R) -> impl Future<Output = Result<T>> + Send + use<T, F, R>
+    pub(super) fn ask<T, F, R>(self: &Arc<Self>, run: R) -> impl Future<Output = Result<T>> + Send + use<T, F, R>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Fault>> + Send,
+        R: FnMut(Arc<Self>) -> F + Send + 'static,
+    {
+        let shared = self.clone();
+        async move {
+            let answer = tokio::time::timeout(shared.options.limit, shared.ask_patiently(run)).await;
+            answer.unwrap_or_else(|_| Err(shared.late()))
+        }
+    }
+
+    /// Asks for the worker: a try that has begun within the limit is waited for, however long it takes.
+    pub(super) fn ask_patiently<T, F, R>(
+        self: &Arc<Self>,
+        mut run: R,
+    ) -> impl Future<Output = Result<T>> + Send + use<T, F, R>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send,
@@ -249,7 +266,8 @@ impl Shared {
                 return Err(closed());
             }
             shared.check_not_replaced()?;
-            let (asked, limit) = (shared.clone(), shared.options.limit);
+            let limit = shared.options.limit;
+            let asked = shared.clone();
             // A task of the store's own: what the driver has begun is never dropped half-way.
             let task = shared.runtime.spawn(async move {
                 let (begun, mut pause) = (Instant::now(), Pause::new());
@@ -269,11 +287,7 @@ impl Shared {
                     }
                 }
             });
-            match tokio::time::timeout(limit, task).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) => Err(closed()),
-                Err(_) => Err(shared.late()),
-            }
+            task.await.unwrap_or_else(|_| Err(closed()))
         }
     }
 

@@ -6,9 +6,9 @@ use super::proxy::Proxy;
 use super::*;
 use crate::ErrorKind;
 use crate::store::conformance::case::{
-    Case, Ledger, call, eventually, id, insert, outcome, signal, step, succeeded, update,
+    Case, Ledger, call, eventually, id, insert, outcome, request, signal, step, succeeded, update,
 };
-use crate::store::{Refused, RowKind, Slot, Stamp, Swept, TransactionBody, Value, Verdict, WorkerId, Write};
+use crate::store::{Epoch, Refused, RowKind, Slot, Stamp, Swept, TransactionBody, Value, Verdict, WorkerId, Write};
 
 async fn behind(proxy: &Proxy, limit: Duration) -> (Case, Arc<MongoStore>) {
     let mut options = hasty(&server::new_database());
@@ -153,6 +153,25 @@ async fn a_server_that_is_away_fails_no_owner() {
     case.must(&claimed, Write::End(succeeded(1))).await.unwrap();
     // The creation may have come through after its caller had gone: then it is as good as new.
     assert!(store.create(call("b", 2)).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_outlasts_the_servers_absence_is_its_workers() {
+    let proxy = Proxy::start(&server::address()).await;
+    let (case, store) = behind(&proxy, Duration::from_secs(1)).await;
+    case.store.create(call("a", 1)).await.unwrap();
+    // Both the driver's tries arrive, and nobody hears of it.
+    proxy.cut_replies("update", "outlast.executions", 2);
+    let request = request(&case.worker, 10);
+    let claim = tokio::spawn(async move { store.claim(request).await });
+    eventually("the claim is made", || async { Ok(proxy.has_cut() > 0) }).await.unwrap();
+    proxy.set_down(true);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(!claim.is_finished(), "it may be made, and isn't known to be");
+    proxy.set_down(false);
+    let claimed = claim.await.unwrap().unwrap();
+    assert_eq!((claimed.len(), claimed[0].epoch), (1, Epoch(1)), "it isn't given back, to be claimed anew");
+    case.must(&claimed[0], step("one", 1)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
