@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::data::{Run, is_outside, too_late_for};
+use super::sessions::Numbered;
 use super::shared::{Shared, closed};
 use super::transaction::TRANSIENT;
 use crate::data::{Access, Operation, Reply};
@@ -41,6 +42,8 @@ pub(super) struct Inside {
     begun: AtomicBool,
     /// The session is in the hands of a user's code.
     lent: AtomicBool,
+    /// It has been.
+    was_lent: AtomicBool,
     broken: Mutex<Broken>,
     woken: Arc<Woken>,
 }
@@ -108,6 +111,7 @@ struct Lent<'i>(&'i Inside);
 impl<'i> Lent<'i> {
     fn of(inside: &'i Inside) -> Self {
         inside.lent.store(true, Ordering::SeqCst);
+        inside.was_lent.store(true, Ordering::SeqCst);
         inside.under_way.fetch_add(1, Ordering::SeqCst);
         Self(inside)
     }
@@ -153,6 +157,7 @@ impl Inside {
             under_way: AtomicUsize::new(0),
             begun: AtomicBool::new(false),
             lent: AtomicBool::new(false),
+            was_lent: AtomicBool::new(false),
             broken: Mutex::default(),
             woken: Arc::new(Woken { again: AtomicBool::new(false), news: Notify::new() }),
         })
@@ -211,10 +216,11 @@ impl Inside {
         let Some(session) = session.as_mut() else { return Err(misplaced()) };
         self.begun.store(true, Ordering::SeqCst);
         let _lent = Lent::of(self);
+        let lent = Numbered::of(session);
         let done = run(&mut *session).await;
-        // The driver says in no other way whether a transaction is under way. Where none is, what was written is gone,
-        // or committed without the record.
-        if session.start_transaction().await.is_ok() {
+        // The driver says in no other way whether a transaction is under way. Where none is, or another one, what was
+        // written is gone, or committed without the record.
+        if Numbered::of(session) != lent || session.start_transaction().await.is_ok() {
             self.note(&ended(), true);
             return Err(ended());
         }
@@ -222,6 +228,11 @@ impl Inside {
             self.note(error, error.code().is_some());
         }
         done
+    }
+
+    /// Whether a user's code has had the session.
+    pub(super) fn was_lent(&self) -> bool {
+        self.was_lent.load(Ordering::SeqCst)
     }
 
     /// The session, once nothing is under way; and what went wrong. Operations that come later are misplaced.
