@@ -89,6 +89,30 @@ async fn a_store_that_cannot_be_is_refused() {
     let says = ["standalone", "no transactions", "replica set"];
     Case::of("a server without transactions", ErrorKind::Unsupported, &says).is_refused(start(uri)).await;
 
+    for (asked, says) in [
+        ("w=0", "w=1"),
+        ("readConcernLevel=frob", "majority"),
+        ("readConcernLevel=linearizable&readPreference=secondary", "primary"),
+    ] {
+        let uri = format!("mongodb://ann:{SECRET}@127.0.0.1:1/shop?{asked}");
+        let named = asked.split('&').next().unwrap();
+        Case::of("a concern that no server has", ErrorKind::Invalid, &[named, says]).is_refused(start(uri)).await;
+    }
+    for (w, code) in [("5", 100), ("frob", 79)] {
+        let refused = move |command: &outlast_test_servers::Command| {
+            let nothing = doc! { "ok": 1.0, "n": 0, "nModified": 0 };
+            let failed = doc! { "code": code, "codeName": "No", "errmsg": "not of this set" };
+            match command.name.as_str() {
+                "update" => nothing.into_iter().chain(doc! { "writeConcernError": failed }).collect(),
+                _ => failure(59, "CommandNotFound", &[]),
+            }
+        };
+        let server = ScriptedServer::start(ScriptedServer::primary(), refused).await.unwrap();
+        let uri = format!("mongodb://{}/shop?directConnection=true&w={w}", server.address());
+        let says = [&*format!("w={w}"), "not of this set", "w=majority"];
+        Case::of("a write concern that this server hasn't", ErrorKind::Invalid, &says).is_refused(start(uri)).await;
+    }
+
     for name in ["a%20b", "a.b", "a%24b", "a%22b", "admin"] {
         let uri = format!("mongodb://ann:{SECRET}@127.0.0.1:1/{name}");
         Case::of("an odd database", ErrorKind::Invalid, &[name]).is_refused(start(uri)).await;
