@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use mongodb::ClientSession;
 use outlast::bson::Document;
@@ -141,6 +142,22 @@ async fn misuses(how: String) -> Result<()> {
     misused(&how).await
 }
 
+#[transaction]
+async fn cut_off() -> Result<()> {
+    let table = database()?.collection::<Document>("misused");
+    let writes = session(async |session| {
+        table.insert_one(doc! { "anew": true }).session(&mut *session).await?;
+        std::future::pending::<Result<()>>().await
+    });
+    let _ = tokio::time::timeout(Duration::from_millis(100), writes).await;
+    Ok(())
+}
+
+#[durable]
+async fn cuts_off() -> Result<()> {
+    cut_off().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_misused_is_an_error_and_no_lost_write() {
     let mongo = Mongo::start();
@@ -151,6 +168,8 @@ async fn a_session_that_is_misused_is_an_error_and_no_lost_write() {
             let error = misuses(how.into()).await.unwrap_err();
             assert!(error.kind() == ErrorKind::Misplaced && error.to_string().contains(says), "{how}: {error:?}");
         }
+        let error = cuts_off().await.unwrap_err();
+        assert!(error.to_string().contains("dropped before its end"), "{error:?}");
         // Those of the commits, which nobody can take back.
         assert_eq!(collection::<Document>("misused").count_documents(doc! {}).await.unwrap(), 2);
         assert_eq!(collection::<Document>("misused").count_documents(doc! { "anew": true }).await.unwrap(), 0);
@@ -207,8 +226,11 @@ async fn an_error_that_the_body_of_a_session_swallows_is_soon_the_end() {
     app.shutdown().await;
 }
 
+static HELD_UP: AtomicU32 = AtomicU32::new(0);
+
 #[transaction]
 async fn held_up() -> Result<()> {
+    HELD_UP.fetch_add(1, Ordering::SeqCst);
     let table = database()?.collection::<Document>("held");
     session(async |session| {
         table.update_one(doc! { "_id": 1 }, doc! { "$inc": { "ours": 1 } }).session(session).await?;
@@ -219,6 +241,11 @@ async fn held_up() -> Result<()> {
 
 #[durable(timeout = "3s")]
 async fn in_the_way() -> Result<()> {
+    held_up().await
+}
+
+#[durable]
+async fn in_the_way_for_long() -> Result<()> {
     held_up().await
 }
 
@@ -235,6 +262,13 @@ async fn a_transaction_that_others_are_in_the_way_of_ends_with_its_execution() {
         table.update_one(doc! { "_id": 1 }, doc! { "$inc": { "theirs": 1 } }).session(&mut theirs).await.unwrap();
         let error = in_the_way().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        HELD_UP.store(0, Ordering::SeqCst);
+        let cancelled = in_the_way_for_long().id("cancelled").start().await.unwrap();
+        while HELD_UP.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        cancelled.cancel().await.unwrap();
+        assert_eq!(cancelled.result().await.unwrap_err().kind(), ErrorKind::Cancelled);
         theirs.commit_transaction().await.unwrap();
         let kept = table.find_one(doc! {}).await.unwrap();
         assert_eq!(kept, Some(doc! { "_id": 1, "theirs": 1 }));

@@ -106,21 +106,28 @@ impl Access for Bridge {
 }
 
 /// While it lives, the session is in the hands of a user's code, and the body may wait for the driver.
-struct Lent<'i>(&'i Inside);
+struct Lent<'i> {
+    inside: &'i Inside,
+    /// The code came to its end, and what it did is known.
+    over: bool,
+}
 
 impl<'i> Lent<'i> {
     fn of(inside: &'i Inside) -> Self {
         inside.lent.store(true, Ordering::SeqCst);
         inside.was_lent.store(true, Ordering::SeqCst);
         inside.under_way.fetch_add(1, Ordering::SeqCst);
-        Self(inside)
+        Self { inside, over: false }
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.lent.store(false, Ordering::SeqCst);
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        if !self.over {
+            self.inside.note(&cut_off(), true);
+        }
+        self.inside.lent.store(false, Ordering::SeqCst);
+        self.inside.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -137,6 +144,15 @@ fn ended() -> Error {
         ErrorKind::Misplaced,
         "the transaction was committed or aborted in `outlast::mongodb::session`: leave its end to outlast, and give back an \
          error (`Err`) to undo it",
+    )
+    .into_terminal()
+}
+
+fn cut_off() -> Error {
+    Error::of(
+        ErrorKind::Misplaced,
+        "`outlast::mongodb::session` was dropped before its end (by a `select!` or a timeout around it, say), so nobody knows \
+         what its operations did: await it to its end",
     )
     .into_terminal()
 }
@@ -215,12 +231,14 @@ impl Inside {
         let mut session = self.session.lock().await;
         let Some(session) = session.as_mut() else { return Err(misplaced()) };
         self.begun.store(true, Ordering::SeqCst);
-        let _lent = Lent::of(self);
-        let lent = Numbered::of(session);
+        let mut lent = Lent::of(self);
+        let before = Numbered::of(session);
         let done = run(&mut *session).await;
         // The driver says in no other way whether a transaction is under way. Where none is, or another one, what was
         // written is gone, or committed without the record.
-        if Numbered::of(session) != lent || session.start_transaction().await.is_ok() {
+        let is_another = Numbered::of(session) != before || session.start_transaction().await.is_ok();
+        lent.over = true;
+        if is_another {
             self.note(&ended(), true);
             return Err(ended());
         }
