@@ -98,6 +98,10 @@ async fn a_store_that_cannot_be_is_refused() {
         let named = asked.split('&').next().unwrap();
         Case::of("a concern that no server has", ErrorKind::Invalid, &[named, says]).is_refused(start(uri)).await;
     }
+    let server = ScriptedServer::start(ScriptedServer::primary(), nothing).await.unwrap();
+    let uri = format!("mongodb://{}/shop?replicaSet=scripted&readPreference=secondary", server.address());
+    let says = ["readPreference=secondary", "one member", "secondaryPreferred"];
+    Case::of("reads from secondaries that aren't", ErrorKind::Invalid, &says).is_refused(start(uri)).await;
     for (w, code) in [("5", 100), ("frob", 79)] {
         let refused = move |command: &outlast_test_servers::Command| {
             let nothing = doc! { "ok": 1.0, "n": 0, "nModified": 0 };

@@ -133,6 +133,7 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let plain = client.database_with_options(&database, plain);
     let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
     check_server(&hello, &shown)?;
+    concerns::check_members(&plain, client_options.direct_connection == Some(true), &hello)?;
     if options.make {
         concerns::try_out(&plain, options.limit).await?;
     }

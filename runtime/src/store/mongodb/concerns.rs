@@ -22,23 +22,38 @@ pub(super) fn check(options: &ClientOptions) -> Result<()> {
                 .into(),
         );
     }
-    let read_from = match &options.selection_criteria {
-        Some(SelectionCriteria::ReadPreference(preference)) => Some(preference),
-        _ => None,
-    };
+    let elsewhere =
+        preference(options.selection_criteria.as_ref()).is_some_and(|from| *from != ReadPreference::Primary);
     match options.read_concern.as_ref().map(|concern| &concern.level) {
         Some(ReadConcernLevel::Custom(level)) => refused(format!(
             "`readConcernLevel={level}` in OUTLAST_STORE: MongoDB has local, available, majority, linearizable and snapshot"
         )),
-        Some(ReadConcernLevel::Linearizable) if read_from.is_some_and(|from| *from != ReadPreference::Primary) => {
-            refused(
-                "`readConcernLevel=linearizable` in OUTLAST_STORE: that is for reads from the primary alone; leave \
-                 `readPreference` out, or take another level"
-                    .into(),
-            )
-        }
+        Some(ReadConcernLevel::Linearizable) if elsewhere => refused(
+            "`readConcernLevel=linearizable` in OUTLAST_STORE: that is for reads from the primary alone; leave \
+             `readPreference` out, or take another level"
+                .into(),
+        ),
         _ => Ok(()),
     }
+}
+
+fn preference(criteria: Option<&SelectionCriteria>) -> Option<&ReadPreference> {
+    match criteria {
+        Some(SelectionCriteria::ReadPreference(preference)) => Some(preference),
+        _ => None,
+    }
+}
+
+/// Refuses reads from secondaries of a set that has none. Those of one that has some come back.
+pub(super) fn check_members(plain: &Database, direct: bool, hello: &Document) -> Result<()> {
+    let members = |list: &str| hello.get_array(list).map_or(0, Vec::len);
+    let alone = hello.contains_key("setName") && members("hosts") + members("passives") == 1;
+    if alone && !direct && matches!(preference(plain.selection_criteria()), Some(ReadPreference::Secondary { .. })) {
+        let text = "`readPreference=secondary` in OUTLAST_STORE: the set has one member, and it is the primary; write \
+                    secondaryPreferred, or leave it out";
+        return Err(Error::of(ErrorKind::Invalid, text));
+    }
+    Ok(())
 }
 
 /// Asks the server for a write of nothing as the URI wants writes: whether it has so many members, or this name.
