@@ -30,7 +30,7 @@ pub(crate) mod index;
 #[cfg(feature = "sqlite")]
 pub(crate) mod keys;
 pub(crate) mod models;
-#[cfg(any(feature = "sqlite", feature = "mongodb"))]
+#[cfg_attr(not(any(feature = "sqlite", feature = "mongodb")), allow(dead_code, reason = "stores look closer"))]
 pub(crate) mod nesting;
 pub(crate) mod operation;
 #[cfg(feature = "sqlite")]

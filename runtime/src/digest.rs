@@ -30,7 +30,7 @@ impl Digests {
             (Ok(plain), None) => return Ok(Self(plain)),
             (Ok(plain), Some(_)) => plain,
             (Err(_), Some(keys)) => {
-                let opened = keys.open(&kept, CONTEXT)?;
+                let opened = keys.open(&kept, CONTEXT).map_err(of_another)?;
                 opened.try_into().map_err(|_| Error::of(ErrorKind::Damaged, "the store's digest key is damaged"))?
             }
             (Err(_), None) => {
@@ -61,6 +61,18 @@ impl Digests {
         }
         Digest(hasher.finish128().as_bytes())
     }
+}
+
+/// Says what the key is missing for.
+fn of_another(error: Error) -> Error {
+    if error.kind() != ErrorKind::Invalid {
+        return error.context("the store's digest key can't be opened");
+    }
+    Error::of(
+        ErrorKind::Invalid,
+        "this store was used with another key: add that one to OUTLAST_KEY after the current one, with a comma between \
+         them (a copy wants the key of the store that was exported)",
+    )
 }
 
 /// Bytes as lower-case hexadecimal.

@@ -313,7 +313,7 @@ pub(crate) enum Refused {
     Fenced,
     /// The message had already left the inbox: nothing to do.
     Gone,
-    /// The transaction's body gave no row.
+    /// The transaction's body gave no row, or wasn't tried again since the execution is to end.
     NoRow,
     /// The store was closed.
     Closed,

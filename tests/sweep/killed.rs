@@ -18,14 +18,14 @@ use crate::started::{Directory, LIMIT, until, within};
 const AT_ONCE: usize = 3;
 
 /// What a journey comes to if nothing disturbs it.
-struct Undisturbed {
+pub(crate) struct Undisturbed {
     outcome: Outcome,
     points: BTreeSet<Point>,
     /// What has a body, and so an effect.
-    bodies: BTreeSet<String>,
+    pub(crate) bodies: BTreeSet<String>,
 }
 
-async fn undisturbed() -> Undisturbed {
+pub(crate) async fn undisturbed() -> Undisturbed {
     let directory = Directory::new();
     let log = directory.path().join("log");
     let environment = [("OUTLAST_CRASH_LOG", log.to_str().unwrap())];
@@ -49,7 +49,7 @@ async fn undisturbed() -> Undisturbed {
 }
 
 /// Sweeps the points, a few at a time; names all that failed.
-async fn sweep<F>(points: BTreeSet<Point>, at: impl Fn(Point) -> F)
+pub(crate) async fn sweep<F>(points: BTreeSet<Point>, at: impl Fn(Point) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -68,7 +68,7 @@ where
 }
 
 /// The environment of processes of which the first one that comes to the point stops there.
-fn deadly<'a>(name: &'a str, file: &'a str) -> [(&'a str, &'a str); 2] {
+pub(crate) fn deadly<'a>(name: &'a str, file: &'a str) -> [(&'a str, &'a str); 2] {
     [("OUTLAST_CRASH_POINT", name), ("OUTLAST_CRASH_FILE", file)]
 }
 
@@ -95,7 +95,7 @@ async fn alone(point: Point, undisturbed: Arc<Undisturbed>) {
     compare(&point, &undisturbed, &directory).await;
 }
 
-async fn compare(point: &Point, undisturbed: &Undisturbed, directory: &Directory) {
+pub(crate) async fn compare(point: &Point, undisturbed: &Undisturbed, directory: &Directory) {
     let running = directory.caller(LIMIT).await;
     let (outcome, _) = Outcome::of(&running, directory).await;
     assert_eq!(outcome, undisturbed.outcome, "{point}");
@@ -152,7 +152,7 @@ async fn among_three(point: Point, undisturbed: Arc<Undisturbed>) {
 }
 
 /// Waits for the journey's end: called again a moment later if it hadn't begun.
-async fn ended(point: &Point, running: &Running) {
+pub(crate) async fn ended(point: &Point, running: &Running) {
     loop {
         match running.execution(ID).result().await {
             Ok(_) => return,

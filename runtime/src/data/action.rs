@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bson::{Bson, Document};
 
+use super::nesting;
 use super::operation::{Operation, Reply, Verb};
 use crate::engine::{self, DataCall};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,6 +57,8 @@ impl Core {
         read: impl FnOnce(Reply) -> Result<T> + Send + 'static,
     ) -> engine::Operation<Result<T>> {
         let operation = verb.and_then(|verb| {
+            verb.check_nesting()?;
+            self.comment.iter().try_for_each(nesting::check_value)?;
             let (collection, bypass_validation) = (self.collection.clone()?, self.bypass_validation);
             Ok(Operation { collection, verb, comment: self.comment.take(), bypass_validation })
         });
@@ -65,7 +68,8 @@ impl Core {
 
 /// What tells apart operations on the documents that a filter means.
 pub(super) fn identity(filter: &Document) -> Vec<u8> {
-    filter.to_vec().unwrap_or_default()
+    // One that is nested too deep is refused when it is awaited.
+    nesting::check_bound(filter).and_then(|()| Ok(filter.to_vec()?)).unwrap_or_default()
 }
 
 pub(super) fn unexpected(reply: &Reply) -> Error {

@@ -19,6 +19,7 @@ use super::action::{
     ListIndexNames, ListIndexes, Modification, Replace, Update, Writes, identity,
 };
 use super::models::{IndexModel, UpdateModifications, WriteModel};
+use super::nesting;
 use super::operation::{Query, Target, Write};
 use crate::engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -353,13 +354,12 @@ fn not_empty<T>(what: &str, items: Vec<T>) -> Result<Vec<T>> {
 }
 
 fn as_document<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
-    let raw = bson::serialize_to_raw_document_buf(value).map_err(not_a_document)?;
-    check_size(raw)
+    check_size(nesting::document_of(value)?)
 }
 
 /// A document with its `_id` first; drawn from the seed in a durable body, so that it is the same on every replay.
 pub(super) fn with_id<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
-    let mut raw = bson::serialize_to_raw_document_buf(value).map_err(not_a_document)?;
+    let mut raw = nesting::document_of(value)?;
     if !matches!(raw.iter().next(), Some(Ok((first, _))) if first.as_str() == "_id") {
         let document = Document::try_from(&raw).map_err(not_a_document)?;
         let mut whole = Document::new();

@@ -1,11 +1,19 @@
 //! How deep values may be nested: what goes deeper is refused before anything recurses into it.
 
-use bson::{Bson, Document, RawBsonRef, RawDocument};
+use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf};
+use serde::Serialize;
 
+use super::collection::not_a_document;
 use crate::error::{Error, ErrorKind, Result};
+
+mod depth;
 
 /// Levels of a document, and parts of a path.
 pub(crate) const DEEPEST: usize = 180;
+
+/// Levels beyond which nothing is looked at: some more than a store takes, since a filter has levels of its own around a
+/// value, and a serializer around the types of BSON.
+const BOUND: usize = DEEPEST + 10;
 
 /// MongoDB's code for what is nested too deep.
 const OVERFLOW: i32 = 15;
@@ -16,22 +24,44 @@ pub(crate) fn too_deep() -> Error {
     Error::of(ErrorKind::Invalid, message).with_code(OVERFLOW).into_terminal()
 }
 
+/// A value as a document.
+pub(crate) fn document_of<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
+    if !depth::is_within(value, BOUND, false) {
+        return Err(too_deep());
+    }
+    bson::serialize_to_raw_document_buf(value).map_err(not_a_document)
+}
+
+/// A value in a document.
+pub(crate) fn value_of<T: Serialize + ?Sized>(value: &T) -> Result<Bson> {
+    if !depth::is_within(value, BOUND, true) {
+        return Err(too_deep());
+    }
+    bson::serialize_to_bson(value).map_err(not_a_document)
+}
+
+/// Refuses what is nested so deep that no store takes it, and nothing may recurse into it.
+pub(crate) fn check_bound(document: &Document) -> Result<()> {
+    document.values().try_for_each(|value| check_at(value, BOUND - 1))
+}
+
 /// Refuses a document that is nested too deep.
 pub(crate) fn check(document: &Document) -> Result<()> {
-    document.values().try_for_each(|value| check_at(value, 1))
+    document.values().try_for_each(|value| check_at(value, DEEPEST - 1))
 }
 
 /// Refuses a value that is nested too deep.
 pub(crate) fn check_value(value: &Bson) -> Result<()> {
-    check_at(value, 0)
+    check_at(value, DEEPEST)
 }
 
-fn check_at(value: &Bson, level: usize) -> Result<()> {
+/// Where so many levels are left.
+fn check_at(value: &Bson, left: usize) -> Result<()> {
     match value {
-        Bson::Document(_) | Bson::Array(_) | Bson::JavaScriptCodeWithScope(_) if level >= DEEPEST => Err(too_deep()),
-        Bson::Document(inner) => inner.values().try_for_each(|value| check_at(value, level + 1)),
-        Bson::JavaScriptCodeWithScope(code) => code.scope.values().try_for_each(|value| check_at(value, level + 1)),
-        Bson::Array(elements) => elements.iter().try_for_each(|value| check_at(value, level + 1)),
+        Bson::Document(_) | Bson::Array(_) | Bson::JavaScriptCodeWithScope(_) if left == 0 => Err(too_deep()),
+        Bson::Document(inner) => inner.values().try_for_each(|value| check_at(value, left - 1)),
+        Bson::JavaScriptCodeWithScope(code) => code.scope.values().try_for_each(|value| check_at(value, left - 1)),
+        Bson::Array(elements) => elements.iter().try_for_each(|value| check_at(value, left - 1)),
         _ => Ok(()),
     }
 }
@@ -78,10 +108,53 @@ mod tests {
         assert!(check_raw(&RawDocumentBuf::try_from(&nested(180)).unwrap()).is_ok());
         for levels in [181, 200, 400] {
             assert_eq!(check(&nested(levels)).unwrap_err().code(), Some(OVERFLOW));
+            assert_eq!(check_bound(&nested(levels)).is_err(), levels > BOUND);
             assert_eq!(check_value(&nested(levels).into()).unwrap_err().code(), Some(OVERFLOW));
             let raw = RawDocumentBuf::try_from(&nested(levels)).unwrap();
             assert_eq!(check_raw(&raw).unwrap_err().code(), Some(OVERFLOW));
         }
+    }
+
+    #[test]
+    fn what_is_nested_deeper_than_stores_take_is_not_serialized() {
+        for levels in [180, 181, 190] {
+            assert!(document_of(&nested(levels)).is_ok() && value_of(&nested(levels)).is_ok(), "{levels}");
+        }
+        let arrays = |levels| (1..levels).fold(Bson::from(1), |inner, _| vec![inner].into());
+        assert!(document_of(&doc! { "a": arrays(190), "b": 1 }).is_ok());
+        for levels in [191, 400, 1000, 3000] {
+            let deep = [doc! { "a": arrays(levels) }, nested(levels)];
+            for deep in deep {
+                assert_eq!(document_of(&deep).unwrap_err().code(), Some(OVERFLOW));
+                assert_eq!(value_of(&deep).unwrap_err().code(), Some(OVERFLOW));
+            }
+        }
+    }
+
+    #[test]
+    fn levels_of_all_shapes_count() {
+        #[derive(serde::Serialize)]
+        enum Shape {
+            Newtype(Box<Shape>),
+            Tuple(u8, Box<Shape>),
+            Struct { inner: Box<Shape> },
+            Plain(Plain),
+            Leaf,
+        }
+        #[derive(serde::Serialize)]
+        struct Plain(u8, (u8, Option<Box<Shape>>));
+        let wraps: [fn(Shape) -> Shape; 4] = [
+            |inner| Shape::Newtype(inner.into()),
+            |inner| Shape::Tuple(1, inner.into()),
+            |inner| Shape::Struct { inner: inner.into() },
+            |inner| Shape::Plain(Plain(1, (2, Some(inner.into())))),
+        ];
+        for wrap in wraps {
+            let wrapped = |times: usize| (0..times).fold(Shape::Leaf, |inner, _| wrap(inner));
+            assert!(document_of(&wrapped(60)).is_ok());
+            assert_eq!(document_of(&wrapped(1000)).unwrap_err().code(), Some(OVERFLOW));
+        }
+        assert_eq!(document_of(&5).unwrap_err().kind(), ErrorKind::NotRecordable, "what isn't a document, as before");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 
 use super::models::{Hint, IndexModel, ReturnDocument, UpdateModifications};
+use super::nesting;
 use crate::error::{Partial, Result};
 use crate::store::BoxFuture;
 
@@ -275,6 +276,61 @@ impl Write {
             Self::Delete { target, .. } => doc! { "filter": &target.filter },
         }
     }
+}
+
+impl Verb {
+    /// Refuses documents that are nested so deep that nothing may recurse into them. Those to store have been looked at
+    /// when they were serialized.
+    pub(super) fn check_nesting(&self) -> Result<()> {
+        match self {
+            Self::Find(query) | Self::Explain(query) | Self::Count(query) | Self::Distinct { query, .. } => {
+                let perhaps = [&query.sort, &query.projection, &query.variables].map(Option::as_ref);
+                all_within(&query.filter, perhaps, query.hint.as_ref())
+            }
+            Self::Write(write) => write.check_nesting(),
+            Self::Bulk { writes, .. } => writes.iter().try_for_each(Write::check_nesting),
+            Self::FindAndModify { write, projection, .. } => {
+                projection.iter().try_for_each(nesting::check_bound)?;
+                write.check_nesting()
+            }
+            Self::CreateIndexes(models) => models.iter().try_for_each(|model| {
+                let partial = model.options.as_ref().and_then(|options| options.partial_filter_expression.as_ref());
+                [&model.keys].into_iter().chain(partial).try_for_each(nesting::check_bound)
+            }),
+            Self::Insert { .. }
+            | Self::EstimatedCount { .. }
+            | Self::Modify { .. }
+            | Self::ListIndexes
+            | Self::DropIndex(_)
+            | Self::Drop => Ok(()),
+        }
+    }
+}
+
+impl Write {
+    fn check_nesting(&self) -> Result<()> {
+        let target = match self {
+            Self::Insert(_) => return Ok(()),
+            Self::Update { target, update, array_filters, .. } => {
+                array_filters.iter().try_for_each(nesting::check_bound)?;
+                match update {
+                    UpdateModifications::Document(update) => nesting::check_bound(update)?,
+                    UpdateModifications::Pipeline(stages) => stages.iter().try_for_each(nesting::check_bound)?,
+                }
+                target
+            }
+            Self::Replace { target, .. } | Self::Delete { target, .. } => target,
+        };
+        all_within(&target.filter, [&target.sort, &target.variables].map(Option::as_ref), target.hint.as_ref())
+    }
+}
+
+fn all_within<const N: usize>(filter: &Document, perhaps: [Option<&Document>; N], hint: Option<&Hint>) -> Result<()> {
+    let keys = match hint {
+        Some(Hint::Keys(keys)) => Some(keys),
+        Some(Hint::Name(_)) | None => None,
+    };
+    [filter].into_iter().chain(perhaps.into_iter().flatten()).chain(keys).try_for_each(nesting::check_bound)
 }
 
 /// What an operation gave.

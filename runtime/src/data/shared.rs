@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use super::action::{Core, unexpected};
 use super::collection::{check_name, not_a_document};
 use super::models::UpdateModifications;
+use super::nesting;
 use super::operation::{Change, Query, Reply, Target, Verb, Write};
 use crate::engine::Operation;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +41,7 @@ pub struct Shared<T> {
 /// }
 /// ```
 pub fn shared<T>(name: impl AsRef<str>, key: &(impl Serialize + ?Sized)) -> Shared<T> {
-    let key = bson::serialize_to_bson(key).map_err(|error| {
+    let key = nesting::value_of(key).map_err(|error| {
         Error::of(ErrorKind::Invalid, format!("the key of a shared value can't be stored: {error}")).into_terminal()
     });
     // An `_id` is no array: a key of several parts is one in a document.
@@ -81,7 +82,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Shared<T> {
 
     /// Sets the value, whatever was there.
     pub fn set(&self, value: &T) -> Operation<Result<()>> {
-        let value = bson::serialize_to_bson(value).map_err(not_a_document);
+        let value = nesting::value_of(value);
         let identity = value.clone().ok().and_then(|value| doc! { "value": value }.to_vec().ok());
         let mut core = self.core(".shared.set", false, || identity.unwrap_or_default());
         let verb = self.filter().and_then(|filter| {
@@ -144,7 +145,7 @@ where
         // What else stands in the document stays.
         let there = before.as_ref().map(Document::try_from).transpose().map_err(not_a_document)?;
         let mut document = there.unwrap_or_else(|| doc! { "_id": id.clone() });
-        document.insert("value", bson::serialize_to_bson(&value).map_err(not_a_document)?);
+        document.insert("value", nesting::value_of(&value)?);
         RawDocumentBuf::try_from(&document).map(Some).map_err(not_a_document)
     }))
 }

@@ -76,7 +76,11 @@ fn submit(execution: &Arc<Execution>, state: &mut State, place: usize, body: Arc
 /// The store has rolled an attempt back: another one, if the body's failure asks for it.
 pub(crate) fn again(execution: &Arc<Execution>, place: usize, trial: Trial) {
     let Trial { judge, mut attempt, begun } = trial;
-    let Some((wait, error)) = judge.left.held().again.take() else { return };
+    let Some((wait, error)) = judge.left.held().again.take() else {
+        // The store has given it up, since the execution is to end.
+        execution.state.held().settle(place);
+        return execution.send(Event::Settled);
+    };
     let error = hidden(judge.body.spec(), &error);
     attempt.failed += 1;
     attempt.spent = attempt.spent.saturating_add(begun.elapsed()).saturating_add(wait);

@@ -15,6 +15,7 @@ mod bodies;
 mod claim;
 mod claims;
 mod client;
+mod concerns;
 mod contact;
 mod creation;
 mod data;

@@ -6,8 +6,10 @@
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
-use outlast::{App, ErrorKind, Result, Running, collection};
+use futures::TryFutureExt;
+use outlast::{App, ErrorKind, Result, Running, collection, durable};
 use outlast_test_servers::{Mongo, ScriptedServer, failure};
+use serde::{Deserialize, Serialize};
 
 /// How long a refusal may take.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -87,6 +89,34 @@ async fn a_store_that_cannot_be_is_refused() {
     let says = ["standalone", "no transactions", "replica set"];
     Case::of("a server without transactions", ErrorKind::Unsupported, &says).is_refused(start(uri)).await;
 
+    for (asked, says) in [
+        ("w=0", "w=1"),
+        ("readConcernLevel=frob", "majority"),
+        ("readConcernLevel=linearizable&readPreference=secondary", "primary"),
+    ] {
+        let uri = format!("mongodb://ann:{SECRET}@127.0.0.1:1/shop?{asked}");
+        let named = asked.split('&').next().unwrap();
+        Case::of("a concern that no server has", ErrorKind::Invalid, &[named, says]).is_refused(start(uri)).await;
+    }
+    let server = ScriptedServer::start(ScriptedServer::primary(), nothing).await.unwrap();
+    let uri = format!("mongodb://{}/shop?replicaSet=scripted&readPreference=secondary", server.address());
+    let says = ["readPreference=secondary", "one member", "secondaryPreferred"];
+    Case::of("reads from secondaries that aren't", ErrorKind::Invalid, &says).is_refused(start(uri)).await;
+    for (w, code) in [("5", 100), ("frob", 79)] {
+        let refused = move |command: &outlast_test_servers::Command| {
+            let nothing = doc! { "ok": 1.0, "n": 0, "nModified": 0 };
+            let failed = doc! { "code": code, "codeName": "No", "errmsg": "not of this set" };
+            match command.name.as_str() {
+                "update" => nothing.into_iter().chain(doc! { "writeConcernError": failed }).collect(),
+                _ => failure(59, "CommandNotFound", &[]),
+            }
+        };
+        let server = ScriptedServer::start(ScriptedServer::primary(), refused).await.unwrap();
+        let uri = format!("mongodb://{}/shop?directConnection=true&w={w}", server.address());
+        let says = [&*format!("w={w}"), "not of this set", "w=majority"];
+        Case::of("a write concern that this server hasn't", ErrorKind::Invalid, &says).is_refused(start(uri)).await;
+    }
+
     for name in ["a%20b", "a.b", "a%24b", "a%22b", "admin"] {
         let uri = format!("mongodb://ann:{SECRET}@127.0.0.1:1/{name}");
         Case::of("an odd database", ErrorKind::Invalid, &[name]).is_refused(start(uri)).await;
@@ -105,6 +135,80 @@ async fn a_store_that_cannot_be_is_refused() {
 fn nested(depth: usize) -> Document {
     (1..depth).fold(doc! { "leaf": 1 }, |inner, _| doc! { "a": inner })
 }
+
+/// Typed, and as deep.
+#[derive(Default, Serialize, Deserialize)]
+struct Node {
+    inner: Option<Box<Node>>,
+}
+
+impl Node {
+    fn nested(depth: usize) -> Self {
+        (1..depth).fold(Self::default(), |inner, _| Self { inner: Some(inner.into()) })
+    }
+}
+
+#[durable]
+async fn finds_deep(depth: usize) -> Result<()> {
+    collection::<Document>("things").find_one(doc! { "a": nested(depth) }).await.map(drop)
+}
+
+#[durable]
+async fn writes_deep(depth: usize) -> Result<()> {
+    let things = collection::<Node>("things");
+    things.update_one(doc! {}, doc! { "$set": { "a": nested(depth) } }).await.map(drop)
+}
+
+#[durable]
+async fn inserts_deep(depth: usize) -> Result<()> {
+    collection::<Node>("things").insert_one(Node::nested(depth)).await.map(drop)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn data_that_is_nested_too_deep_is_refused_and_ends_no_process() {
+    let (mongo, folder) = (Mongo::start(), tempfile::tempdir().unwrap());
+    for store in [mongo.uri(), format!("sqlite://{}", folder.path().join("shop.db").display())] {
+        let running = App::new().store(store).start().await.unwrap();
+        let deep = Case::of("nested too deep", ErrorKind::Invalid, &["deep"]);
+        let within = |wanted: &dyn Fn(&outlast::Collection<Document>) -> Wanted| {
+            let wanted = wanted(&collection("things"));
+            deep.is_refused(running.scope(wanted))
+        };
+        for depth in [200, 400, 1_000, 3_000] {
+            let set = || doc! { "$set": { "b": nested(depth) } };
+            within(&|things| Box::pin(things.insert_one(nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.insert_many([nested(depth)]).map_ok(drop))).await;
+            within(&|things| Box::pin(things.replace_one(doc! {}, nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.find(nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.find_one(doc! {}).sort(nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.count_documents(nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.distinct("a", nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.delete_many(nested(depth)).map_ok(drop))).await;
+            within(&|things| Box::pin(things.update_one(nested(depth), doc! { "$set": { "b": 1 } }).map_ok(drop)))
+                .await;
+            within(&|things| Box::pin(things.update_many(doc! {}, set()).map_ok(drop))).await;
+            within(&|things| Box::pin(things.update_one(doc! {}, vec![set()]).map_ok(drop))).await;
+            within(&|things| Box::pin(things.find_one_and_update(doc! {}, set()).map_ok(drop))).await;
+            within(&|things| {
+                let nodes = things.clone_with_type::<Node>();
+                Box::pin(nodes.insert_one(Node::nested(depth)).map_ok(drop))
+            })
+            .await;
+            within(&|_| Box::pin(outlast::shared::<Node>("shared", "one").set(&Node::nested(depth)))).await;
+            within(&|_| Box::pin(outlast::shared::<u8>("shared", &Node::nested(depth)).get().map_ok(drop))).await;
+            deep.is_refused(running.scope(async { finds_deep(depth).await })).await;
+            deep.is_refused(running.scope(async { writes_deep(depth).await })).await;
+            deep.is_refused(running.scope(async { inserts_deep(depth).await })).await;
+        }
+        // So deep that dropping it would fill the stack.
+        let abyss: &'static Document = Box::leak(nested(10_000).into());
+        within(&|things| Box::pin(things.insert_one(abyss).map_ok(drop))).await;
+        assert_eq!(count(&running).await, 0, "nothing was half-written");
+        running.shutdown().await;
+    }
+}
+
+type Wanted = std::pin::Pin<Box<dyn Future<Output = Result<()>>>>;
 
 async fn count(running: &Running) -> u64 {
     running.scope(async { collection::<Document>("things").count_documents(doc! {}).await }).await.unwrap()

@@ -12,10 +12,19 @@ use outlast::prelude::*;
 use outlast::{IndexModel, IndexOptions};
 use outlast_test_servers::Mongo;
 
+/// The program has a function with secrets.
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
 /// Runs the program on a store: its exit code, and all that it said.
 fn run(store: &str, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mongodb-shop"));
-    let output = command.args(arguments).env("OUTLAST_STORE", store).env_remove("RUST_LOG").output().unwrap();
+    let output = command
+        .args(arguments)
+        .env("OUTLAST_STORE", store)
+        .env("OUTLAST_KEY", KEY)
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     (output.status.code().unwrap(), said)
 }

@@ -1,9 +1,11 @@
 //! The ways out to MongoDB's driver: its database, and in a transaction its session.
 
-#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what went wrong by failing")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use mongodb::ClientSession;
 use outlast::bson::Document;
 use outlast::mongodb::{database, session};
 use outlast::prelude::*;
@@ -107,9 +109,32 @@ async fn misused(how: &str) -> Result<()> {
     session(async |given| match how {
         "nests" => session(async |_| Ok(())).await,
         "commits" => Ok(given.commit_transaction().await?),
-        _ => Ok(given.abort_transaction().await?),
+        "aborts" => Ok(given.abort_transaction().await?),
+        "aborts, begins" => {
+            given.abort_transaction().await?;
+            given.start_transaction().await?;
+            written_anew(given).await
+        }
+        "commits, begins" => {
+            given.commit_transaction().await?;
+            given.start_transaction().await?;
+            written_anew(given).await
+        }
+        "exchanges" => {
+            *given = database()?.client().start_session().await?;
+            given.start_transaction().await?;
+            written_anew(given).await
+        }
+        how => panic!("{how}"),
     })
     .await
+}
+
+/// What a transaction would leave that isn't outlast's.
+async fn written_anew(session: &mut ClientSession) -> Result<()> {
+    let misused = database()?.collection::<Document>("misused");
+    misused.insert_one(doc! { "anew": true }).session(session).await?;
+    Ok(())
 }
 
 #[durable]
@@ -117,17 +142,136 @@ async fn misuses(how: String) -> Result<()> {
     misused(&how).await
 }
 
+#[transaction]
+async fn cut_off() -> Result<()> {
+    let table = database()?.collection::<Document>("misused");
+    let writes = session(async |session| {
+        table.insert_one(doc! { "anew": true }).session(&mut *session).await?;
+        std::future::pending::<Result<()>>().await
+    });
+    let _ = tokio::time::timeout(Duration::from_millis(100), writes).await;
+    Ok(())
+}
+
+#[durable]
+async fn cuts_off() -> Result<()> {
+    cut_off().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_misused_is_an_error_and_no_lost_write() {
     let mongo = Mongo::start();
     let app = app(&mongo.uri()).await;
     app.scope(async {
-        for (how, says) in [("nests", "in use"), ("aborts", "leave its end"), ("commits", "leave its end")] {
+        let ends = ["aborts", "commits", "aborts, begins", "commits, begins", "exchanges"];
+        for (how, says) in ends.map(|how| (how, "leave its end")).into_iter().chain([("nests", "in use")]) {
             let error = misuses(how.into()).await.unwrap_err();
             assert!(error.kind() == ErrorKind::Misplaced && error.to_string().contains(says), "{how}: {error:?}");
         }
-        // That of the commit, which nobody can take back.
-        assert_eq!(collection::<Document>("misused").count_documents(doc! {}).await.unwrap(), 1);
+        let error = cuts_off().await.unwrap_err();
+        assert!(error.to_string().contains("dropped before its end"), "{error:?}");
+        // Those of the commits, which nobody can take back.
+        assert_eq!(collection::<Document>("misused").count_documents(doc! {}).await.unwrap(), 2);
+        assert_eq!(collection::<Document>("misused").count_documents(doc! { "anew": true }).await.unwrap(), 0);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+static SWALLOWED: AtomicU32 = AtomicU32::new(0);
+
+/// Goes on after an error of the driver, which undoes the transaction.
+#[transaction]
+async fn swallowed(then: &str) -> Result<()> {
+    SWALLOWED.fetch_add(1, Ordering::SeqCst);
+    let table = database()?.collection::<Document>("swallowed");
+    session(async |session| {
+        table.insert_one(doc! { "_id": 1 }).session(&mut *session).await?;
+        let _ = table.insert_one(doc! { "_id": 1 }).session(&mut *session).await;
+        if then == "writes" {
+            table.insert_one(doc! { "_id": 2 }).session(&mut *session).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    if then == "collects" {
+        collection::<Document>("swallowed").insert_one(doc! { "_id": 3 }).await?;
+    }
+    Ok(())
+}
+
+#[durable]
+async fn swallows(then: String) -> Result<()> {
+    swallowed(&then).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_the_body_of_a_session_swallows_is_soon_the_end() {
+    let mongo = Mongo::start();
+    let app = app(&mongo.uri()).await;
+    app.scope(async {
+        for then in ["writes", "collects", "returns"] {
+            SWALLOWED.store(0, Ordering::SeqCst);
+            let error = swallows(then.into()).await.unwrap_err();
+            let says = error.to_string();
+            assert!(
+                error.kind() == ErrorKind::Failed && says.contains("give the driver's errors back"),
+                "{then}: {error:?}"
+            );
+            assert_eq!(SWALLOWED.load(Ordering::SeqCst), 5, "{then}");
+        }
+        assert_eq!(collection::<Document>("swallowed").count_documents(doc! {}).await.unwrap(), 0);
+    })
+    .await;
+    app.shutdown().await;
+}
+
+static HELD_UP: AtomicU32 = AtomicU32::new(0);
+
+#[transaction]
+async fn held_up() -> Result<()> {
+    HELD_UP.fetch_add(1, Ordering::SeqCst);
+    let table = database()?.collection::<Document>("held");
+    session(async |session| {
+        table.update_one(doc! { "_id": 1 }, doc! { "$inc": { "ours": 1 } }).session(session).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[durable(timeout = "3s")]
+async fn in_the_way() -> Result<()> {
+    held_up().await
+}
+
+#[durable]
+async fn in_the_way_for_long() -> Result<()> {
+    held_up().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_others_are_in_the_way_of_ends_with_its_execution() {
+    let mongo = Mongo::start();
+    let app = app(&mongo.uri()).await;
+    app.scope(async {
+        let database = database().unwrap();
+        let table = database.collection::<Document>("held");
+        table.insert_one(doc! { "_id": 1 }).await.unwrap();
+        let mut theirs = database.client().start_session().await.unwrap();
+        theirs.start_transaction().await.unwrap();
+        table.update_one(doc! { "_id": 1 }, doc! { "$inc": { "theirs": 1 } }).session(&mut theirs).await.unwrap();
+        let error = in_the_way().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error:?}");
+        HELD_UP.store(0, Ordering::SeqCst);
+        let cancelled = in_the_way_for_long().id("cancelled").start().await.unwrap();
+        while HELD_UP.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        cancelled.cancel().await.unwrap();
+        assert_eq!(cancelled.result().await.unwrap_err().kind(), ErrorKind::Cancelled);
+        theirs.commit_transaction().await.unwrap();
+        let kept = table.find_one(doc! {}).await.unwrap();
+        assert_eq!(kept, Some(doc! { "_id": 1, "theirs": 1 }));
     })
     .await;
     app.shutdown().await;

@@ -13,5 +13,7 @@ mod place;
 mod point;
 #[path = "../../programs/started.rs"]
 mod started;
+#[path = "sweep/sweeper.rs"]
+mod sweeper;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_sweep-on-mongodb");

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
 use super::data::{Run, is_outside, too_late_for};
+use super::sessions::Numbered;
 use super::shared::{Shared, closed};
 use super::transaction::TRANSIENT;
 use crate::data::{Access, Operation, Reply};
@@ -41,6 +42,8 @@ pub(super) struct Inside {
     begun: AtomicBool,
     /// The session is in the hands of a user's code.
     lent: AtomicBool,
+    /// It has been.
+    was_lent: AtomicBool,
     broken: Mutex<Broken>,
     woken: Arc<Woken>,
 }
@@ -103,20 +106,28 @@ impl Access for Bridge {
 }
 
 /// While it lives, the session is in the hands of a user's code, and the body may wait for the driver.
-struct Lent<'i>(&'i Inside);
+struct Lent<'i> {
+    inside: &'i Inside,
+    /// The code came to its end, and what it did is known.
+    over: bool,
+}
 
 impl<'i> Lent<'i> {
     fn of(inside: &'i Inside) -> Self {
         inside.lent.store(true, Ordering::SeqCst);
+        inside.was_lent.store(true, Ordering::SeqCst);
         inside.under_way.fetch_add(1, Ordering::SeqCst);
-        Self(inside)
+        Self { inside, over: false }
     }
 }
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.0.lent.store(false, Ordering::SeqCst);
-        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+        if !self.over {
+            self.inside.note(&cut_off(), true);
+        }
+        self.inside.lent.store(false, Ordering::SeqCst);
+        self.inside.under_way.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -137,6 +148,15 @@ fn ended() -> Error {
     .into_terminal()
 }
 
+fn cut_off() -> Error {
+    Error::of(
+        ErrorKind::Misplaced,
+        "`outlast::mongodb::session` was dropped before its end (by a `select!` or a timeout around it, say), so nobody knows \
+         what its operations did: await it to its end",
+    )
+    .into_terminal()
+}
+
 fn misplaced() -> Error {
     Error::of(
         ErrorKind::Misplaced,
@@ -153,6 +173,7 @@ impl Inside {
             under_way: AtomicUsize::new(0),
             begun: AtomicBool::new(false),
             lent: AtomicBool::new(false),
+            was_lent: AtomicBool::new(false),
             broken: Mutex::default(),
             woken: Arc::new(Woken { again: AtomicBool::new(false), news: Notify::new() }),
         })
@@ -210,11 +231,14 @@ impl Inside {
         let mut session = self.session.lock().await;
         let Some(session) = session.as_mut() else { return Err(misplaced()) };
         self.begun.store(true, Ordering::SeqCst);
-        let _lent = Lent::of(self);
+        let mut lent = Lent::of(self);
+        let before = Numbered::of(session);
         let done = run(&mut *session).await;
-        // The driver says in no other way whether a transaction is under way. Where none is, what was written is gone,
-        // or committed without the record.
-        if session.start_transaction().await.is_ok() {
+        // The driver says in no other way whether a transaction is under way. Where none is, or another one, what was
+        // written is gone, or committed without the record.
+        let is_another = Numbered::of(session) != before || session.start_transaction().await.is_ok();
+        lent.over = true;
+        if is_another {
             self.note(&ended(), true);
             return Err(ended());
         }
@@ -222,6 +246,11 @@ impl Inside {
             self.note(error, error.code().is_some());
         }
         done
+    }
+
+    /// Whether a user's code has had the session.
+    pub(super) fn was_lent(&self) -> bool {
+        self.was_lent.load(Ordering::SeqCst)
     }
 
     /// The session, once nothing is under way; and what went wrong. Operations that come later are misplaced.

@@ -9,6 +9,7 @@ use mongodb::options::{
 };
 use mongodb::{Client, Database};
 
+use super::concerns;
 use super::failure::{Failure, words};
 use super::options::MongoOptions;
 use crate::error::{Error, ErrorKind, Result};
@@ -118,6 +119,7 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let named = options.database.clone().or_else(|| client_options.default_database.clone());
     let database = named.unwrap_or_else(|| DATABASE.to_owned());
     check_database(&database)?;
+    concerns::check(&client_options)?;
     let plain = DatabaseOptions::builder()
         .read_concern(client_options.read_concern.clone())
         .write_concern(client_options.write_concern.clone())
@@ -131,6 +133,10 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let plain = client.database_with_options(&database, plain);
     let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
     check_server(&hello, &shown)?;
+    concerns::check_members(&plain, client_options.direct_connection == Some(true), &hello)?;
+    if options.make {
+        concerns::try_out(&plain, options.limit).await?;
+    }
     let name = format!("{shown} (database {database})");
     Ok(Connected {
         client,

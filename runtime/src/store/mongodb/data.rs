@@ -11,6 +11,7 @@ use mongodb::options::Hint as DriverHint;
 use mongodb::{ClientSession, Collection, Cursor, IndexModel as DriverIndexModel};
 
 use self::failed::Failed;
+use super::concerns;
 use super::shared::{Shared, closed};
 use crate::data::models::{Hint, IndexModel};
 use crate::data::operation::{Query, Rows, Verb};
@@ -217,6 +218,10 @@ impl Run<'_> {
             return self.count(&Query { max_time, ..Query::default() }).await;
         }
         let count = self.collection.estimated_document_count();
+        let count = match concerns::of_estimates(self.collection.read_concern()) {
+            Some(concern) => count.read_concern(concern),
+            None => count,
+        };
         let count = match max_time {
             Some(time) => count.max_time(time),
             None => count,

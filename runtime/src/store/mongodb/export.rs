@@ -63,7 +63,7 @@ impl Shared {
         let mut names = Vec::new();
         while let Some(found) = self.command(data::next(&mut cursor)).await? {
             let name = found.name.as_str();
-            if is_own(name) || name.starts_with("system.") {
+            if !is_of_application(name) {
                 continue;
             }
             match found.collection_type {
@@ -119,6 +119,11 @@ impl Shared {
 /// Whether a collection is the store's.
 pub(super) fn is_own(name: &str) -> bool {
     name.starts_with(RESERVED)
+}
+
+/// Whether a collection can be the application's: it is neither the store's nor the server's own.
+pub(super) fn is_of_application(name: &str) -> bool {
+    !is_own(name) && !name.starts_with("system.")
 }
 
 /// An export under way.

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::entries::{self, At, outcome_number};
 use super::executions::{code, watcher};
-use super::export::is_own;
+use super::export::{is_of_application, is_own};
 use super::failure::{DUPLICATE_KEY, Failure, Fault};
 use super::inbox::{Posting, TAKEN};
 use super::schema::{OPEN, PARKED, TOMBSTONE, binary};
@@ -173,7 +173,7 @@ impl Shared {
     }
 
     async fn make_collection(&self, name: &str, indexes: &[IndexModel]) -> Result<(), Fault> {
-        if is_own(name) || name.starts_with("system.") {
+        if !is_of_application(name) {
             let text =
                 format!("a collection {name} can't be in MongoDB: give it another name where it is, and export again");
             return Err(Error::of(ErrorKind::Conflict, text).into());

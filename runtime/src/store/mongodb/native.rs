@@ -14,7 +14,8 @@ use crate::store::Store;
 /// What is done with the session commits with the transaction's record, or not at all, as what a
 /// [`collection`](crate::collection) does there. Give the session no longer than `run` takes, leave beginning and ending
 /// the transaction to outlast, and await no other operation in `run`. An error of the server undoes the transaction, so
-/// give it back (`?`); one that is marked as passing makes the body anew.
+/// give it back (`?`); one that is marked as passing makes the body anew. A `run` that goes on after an error is begun
+/// anew a few times and then fails.
 ///
 /// ```no_run
 /// use outlast::prelude::*;

@@ -3,6 +3,7 @@
 //! sessions that it has used, and whoever takes back from the worker ends them first.
 
 use std::collections::HashSet;
+use std::fmt::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use bson::{Bson, Document, doc};
@@ -18,6 +19,45 @@ const MOST: i32 = 1_000;
 /// What is on workers' documents already: worker and session.
 #[derive(Default)]
 pub(super) struct Noted(Mutex<HashSet<(WorkerId, String)>>);
+
+/// A session and the number of its transaction: beginning one makes it another.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Numbered {
+    session: Document,
+    transaction: Option<i64>,
+}
+
+impl Numbered {
+    /// The driver shows the number in `Debug` alone. One that doesn't show it any more leaves misuse unseen and nothing
+    /// else: `native.rs` among the tests says so.
+    pub(super) fn of(session: &ClientSession) -> Self {
+        let mut shown = Shown::default();
+        let _ = write!(shown, "{session:?}");
+        Self { session: session.id().clone(), transaction: shown.number() }
+    }
+}
+
+/// What a session shows of itself, up to the number of its transaction.
+#[derive(Default)]
+struct Shown(String);
+
+impl Shown {
+    /// The number is in the first few fields.
+    const MOST: usize = 4096;
+
+    fn number(&self) -> Option<i64> {
+        let (_, after) = self.0.split_once("txn_number: ")?;
+        let (digits, _) = after.split_once(|character: char| !character.is_ascii_digit())?;
+        digits.parse().ok()
+    }
+}
+
+impl fmt::Write for Shown {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push_str(text);
+        if self.0.len() > Self::MOST || self.number().is_some() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
 
 impl Shared {
     /// Notes that a worker is about to use a session: once for each.

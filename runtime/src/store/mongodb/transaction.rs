@@ -22,6 +22,11 @@ use crate::store::{Committed, Epoch, ExecutionId, Refused, RowKind, TransactionB
 pub(super) const TRANSIENT: &str = "TransientTransactionError";
 /// The label of a commit whose fate isn't known.
 const UNKNOWN: &str = "UnknownTransactionCommitResult";
+/// The server's code for a transaction that it has undone.
+const NO_SUCH_TRANSACTION: i32 = 251;
+/// How often a body is made anew whose transaction is gone after it had the session: a server may give one up, but not
+/// each time.
+const MOST_LOST: u32 = 5;
 /// How long a body that others keep getting in the way of is made anew.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -34,6 +39,8 @@ enum Tried {
     Taken,
     /// To be begun anew.
     Again(Failure),
+    /// So, too: the server had undone it, and a user's code had the session.
+    Lost(Failure),
     Fenced,
     Closed,
 }
@@ -46,9 +53,11 @@ impl Shared {
         epoch: Epoch,
         body: &mut TransactionBody,
     ) -> Result<Committed, Refused> {
-        let (begun, mut pause) = (Instant::now(), Pause::new());
+        let (begun, mut pause, mut lost) = (Instant::now(), Pause::new(), 0);
         loop {
-            match self.try_transaction(id, epoch, body).await {
+            let tried = self.try_transaction(id, epoch, body).await;
+            lost += u32::from(matches!(tried, Tried::Lost(_)));
+            match tried {
                 Tried::Committed(committed) => return Ok(committed),
                 Tried::RolledBack(Some(row)) => return self.append(id, epoch, &row, None).await,
                 Tried::RolledBack(None) => return Err(Refused::NoRow),
@@ -61,15 +70,17 @@ impl Shared {
                         None => Err(Refused::Closed),
                     };
                 }
-                Tried::Again(failure) => {
+                Tried::Again(failure) | Tried::Lost(failure) => {
                     // A commit whose reply was lost may be in.
                     match self.persist(|| self.found_committed(id, epoch)).await {
                         Some(Some(committed)) => return Ok(committed),
                         Some(None) => {}
                         None => return Err(Refused::Closed),
                     }
-                    if begun.elapsed() > PATIENCE && matches!(failure, Failure::Other(..)) {
-                        let error = failure.error(&self.name).context("a transaction came to nothing for 2 minutes");
+                    if self.writer.is_to_end(id) {
+                        return Err(Refused::NoRow);
+                    }
+                    if let Some(error) = self.in_vain(&failure, begun, lost) {
                         return match (body.failed)(TransactionFault::Refused(error)) {
                             Some(row) => self.append(id, epoch, &row, None).await,
                             None => Err(Refused::NoRow),
@@ -81,6 +92,15 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Why a body isn't made anew, if it has been often or long enough.
+    fn in_vain(&self, failure: &Failure, begun: Instant, lost: u32) -> Option<Error> {
+        if lost >= MOST_LOST {
+            return Some(swallowed(failure));
+        }
+        let late = begun.elapsed() > PATIENCE && matches!(failure, Failure::Other(..));
+        late.then(|| failure.error(&self.name).context("a transaction came to nothing for 2 minutes"))
     }
 
     async fn try_transaction(self: &Arc<Self>, id: &ExecutionId, epoch: Epoch, body: &mut TransactionBody) -> Tried {
@@ -101,14 +121,15 @@ impl Shared {
         let Some(ran) = drive(&self.bodies, &inside, body).await else { return Tried::Closed };
         let (session, broken) = inside.end().await;
         let Some(mut session) = session else { return Tried::Closed };
+        let lent = inside.was_lent();
         let undone = match (broken.transient, ran) {
             // Whatever the body made of it.
             (Some(error), _) => {
                 abort(&mut session).await;
-                return Tried::Again(Failure::Other(error.code().unwrap_or_default(), error.to_string()));
+                return again(lent, Failure::Other(error.code().unwrap_or_default(), error.to_string()));
             }
             (None, Ran::Verdict(Verdict::Commit(row))) => match broken.refused {
-                None => return self.keep(id, epoch, session, &row).await,
+                None => return self.keep(id, epoch, session, lent, &row).await,
                 Some(error) => (body.failed)(TransactionFault::Refused(went_on(&error))),
             },
             (None, Ran::Verdict(Verdict::RollBack(row))) => Some(row),
@@ -125,6 +146,7 @@ impl Shared {
         id: &ExecutionId,
         epoch: Epoch,
         mut session: ClientSession,
+        lent: bool,
         row: &RowKind,
     ) -> Tried {
         let Some(values) = self.persist(|| self.spilled(id, row)).await else { return Tried::Closed };
@@ -135,11 +157,8 @@ impl Shared {
         let document = entries::row(id, at, seq, row, None, values);
         if let Err(error) = self.tables.log.insert_one(document).session(&mut session).await {
             abort(&mut session).await;
-            return if is_duplicate(&error) {
-                Tried::Taken
-            } else {
-                Tried::Again(Failure::of(&error, &self.redaction))
-            };
+            let failure = Failure::of(&error, &self.redaction);
+            return if is_duplicate(&error) { Tried::Taken } else { again(lent, failure) };
         }
         self.point("before-commit", || label(row));
         if let Err(error) = self.commit(&mut session).await {
@@ -188,6 +207,26 @@ impl Shared {
 /// What isn't committed is undone anyway, if only when the server gives the session up.
 async fn abort(session: &mut ClientSession) {
     let _ = session.abort_transaction().await;
+}
+
+fn again(lent: bool, failure: Failure) -> Tried {
+    match failure {
+        Failure::Other(NO_SUCH_TRANSACTION, _) if lent => Tried::Lost(failure),
+        failure => Tried::Again(failure),
+    }
+}
+
+fn swallowed(failure: &Failure) -> Error {
+    let said = match failure {
+        Failure::Other(_, said) => said.as_str(),
+        _ => "it is gone",
+    };
+    let text = format!(
+        "the server undid the transaction each of {MOST_LOST} times while `outlast::mongodb::session` had it, or after \
+         that: MongoDB undoes a transaction at nearly every error of one of its operations, so give the driver's errors \
+         back (`?`) instead of going on after them. It says: {said}"
+    );
+    Error::of(ErrorKind::Failed, text).into_terminal()
 }
 
 fn went_on(error: &Error) -> Error {

@@ -49,6 +49,14 @@ impl Writer {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether an execution's end waits behind what is being written: it is cancelled, or its time is up.
+    pub(super) fn is_to_end(&self, id: &ExecutionId) -> bool {
+        let ends = |waits: &Submission| {
+            matches!(waits.write, Write::Row { row: RowKind::Cancel { .. } | RowKind::Deadline, .. })
+        };
+        self.lock().queues.get(id).is_some_and(|queue| queue.waiting.iter().any(ends))
+    }
+
     /// Resolves with the next write that is settled.
     fn settled(&self) -> tokio::sync::futures::Notified<'_> {
         self.settled.notified()

@@ -222,6 +222,17 @@ async fn only_an_empty_store_is_filled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_collection_with_a_name_of_the_servers_own_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let embedded = opened(&folder.path().join("first.db")).await;
+    embedded.data(insert("system.letters", doc! { "_id": 1 }).unwrap()).await.unwrap();
+    let (bytes, _) = exported(&*embedded).await;
+    let error = refused(&MongoStore::open(hasty(&server::new_database())).await.unwrap(), &bytes).await;
+    assert!(error.messages().concat().contains("system.letters can't be in MongoDB"), "{error:?}");
+    embedded.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_was_filled_half_way_is_refused() {
     let database = server::new_database();
     let store = MongoStore::open(hasty(&database)).await.unwrap();

@@ -84,3 +84,18 @@ async fn the_uris_concerns_are_the_applications_alone() {
     assert_eq!(plain.w, Some(mongodb::options::Acknowledgment::Nodes(1)));
     assert_eq!(store.shared.client_options.retry_writes, Some(true));
 }
+
+/// The level that the command of an estimate is sent with, by that of the URI.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estimate_is_asked_for_with_a_concern_that_it_has() {
+    for (asked, sent) in [("snapshot", "local"), ("available", "available"), ("majority", "majority")] {
+        let heard = Heard::default();
+        let mut options = MongoOptions { heard: Some(heard.clone()), ..hasty(&server::new_database()) };
+        options.uri = format!("{}&readConcernLevel={asked}", server::uri());
+        let store = MongoStore::open(options).await.unwrap();
+        let verb = crate::data::operation::Verb::EstimatedCount { max_time: None };
+        let estimate = Operation { collection: "things".into(), verb, comment: None, bypass_validation: false };
+        store.data(estimate).await.unwrap();
+        assert!(heard.with_levels().contains(&format!("count things {sent}")), "{:?}", heard.with_levels());
+    }
+}
