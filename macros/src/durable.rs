@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proc_macro2::{Group, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
@@ -114,71 +114,52 @@ impl Plan {
     fn items(&self, result: &Type) -> TokenStream {
         let private = &self.runtime.private(Span::call_site());
         let inner = generated::inner(&self.function, &self.body);
-        let witness = generated::result_witness(&self.runtime, result, None);
-        let arguments = self.argument_items();
         let begin = self.begin(result);
+        let signature = self.signature(result);
         let function = self.function();
         quote! {
             #inner
-            #witness
-            #arguments
             #begin
+            #signature
             #function
             #private::inventory::submit! { #private::Registered(&__FUNCTION) }
         }
     }
 
-    fn types(&self) -> Vec<&Type> {
-        self.function.arguments.iter().map(|argument| &argument.recorded).collect()
-    }
-
-    /// The witnesses, and the way of the arguments into the record and back.
-    fn argument_items(&self) -> Option<TokenStream> {
-        if self.function.arguments.is_empty() {
-            return None;
-        }
-        let private = &self.runtime.private(Span::call_site());
-        let types = &self.types();
-        let (values, input, arguments) = (local("__values"), local("__input"), local("__arguments"));
-        let names = &self.function.argument_names();
-        let witnesses = &(0..names.len()).map(|place| format_ident!("__ARGUMENT_{place}")).collect::<Vec<_>>();
-        let fields = (0..names.len()).map(syn::Index::from);
-        let constants = types.iter().zip(witnesses).map(|(ty, witness)| {
-            let private = self.runtime.private(ty.span());
-            quote_spanned! {ty.span()=>
-                #[allow(clippy::type_complexity)]
-                const #witness: #private::DurableArgument<#ty> = #private::durable_argument::<#ty>();
-            }
-        });
-        Some(quote! {
-            #(#constants)*
-            #[allow(clippy::type_complexity)]
-            fn __durable_write(#values: &(#(#types,)*)) -> #private::Arguments {
-                let mut #arguments = #private::Arguments::new(&__FUNCTION.secret);
-                #(#arguments.durable(#names, &#values.#fields, &#witnesses);)*
-                #arguments
-            }
-            #[allow(clippy::type_complexity)]
-            fn __durable_read(#input: &mut #private::Input<'_>) -> #private::Result<(#(#types,)*)> {
-                #private::Ok((#(#input.take(#names, &#witnesses)?,)*))
-            }
-        })
-    }
-
-    /// The body's future: `Send` is asked for once, at the function's name.
+    /// The body's future, boxed: `Send` is asked for once, at the function's name.
     fn begin(&self, result: &Type) -> TokenStream {
-        let types = self.types();
-        let values = local("__values");
-        let fields = (0..types.len()).map(syn::Index::from);
+        let types = list(self.function.arguments.iter().map(|argument| argument.recorded.to_token_stream()));
+        let names = (0..self.function.arguments.len()).map(|place| local(&format!("__value_{place}")));
+        let names = &names.collect::<Vec<_>>();
+        let values = list(names.iter().map(ToTokens::to_token_stream));
         let inner = generated::inner_name(&self.function);
-        let argument = (!types.is_empty()).then(|| quote!(#values: (#(#types,)*)));
-        quote_spanned! {self.function.signature.ident.span()=>
+        let span = self.function.signature.ident.span();
+        let private = self.runtime.private(span);
+        quote_spanned! {span=>
             #[allow(clippy::type_complexity)]
-            fn __durable_begin(#argument)
-            -> impl ::core::future::Future<Output = #result> + ::core::marker::Send + 'static
-            {
-                #inner(#(#values.#fields),*)
+            fn __durable_begin(#values: #types) -> #private::Begun<#result> {
+                ::std::boxed::Box::pin(#inner(#(#names),*))
             }
+        }
+    }
+
+    /// The witnesses of the types, each at its type.
+    fn signature(&self, result: &Type) -> TokenStream {
+        let private = &self.runtime.private(Span::call_site());
+        let each = |write: fn(&TokenStream, &Type) -> TokenStream| {
+            list(self.function.arguments.iter().map(|argument| {
+                let ty = &argument.recorded;
+                write(&self.runtime.private(ty.span()), ty)
+            }))
+        };
+        let types = each(|private, ty| quote_spanned!(ty.span()=> #private::DurableArgument<#ty>));
+        let arguments = each(|private, ty| quote_spanned!(ty.span()=> #private::durable_argument::<#ty>()));
+        let at_result = self.runtime.private(result.span());
+        let codec = quote_spanned!(result.span()=> #at_result::codec::<#result>());
+        quote! {
+            #[allow(clippy::type_complexity)]
+            static __SIGNATURE: #private::Signature<#types, #result> =
+                #private::Signature { arguments: #arguments, result: #codec, begin: __durable_begin };
         }
     }
 
@@ -193,20 +174,11 @@ impl Plan {
         });
         let timeout = generated::timeout(self.timeout);
         let secret = generated::secret(private, &self.secret, self.secret_result);
-        let (arguments, start) = if self.function.arguments.is_empty() {
-            (None, quote!(start: |_| #private::Ok(#private::root(&__RESULT, __durable_begin())),))
-        } else {
+        let arguments = (!self.function.arguments.is_empty()).then(|| {
             let names = self.function.argument_names();
             let types = self.function.arguments.iter().map(Argument::written_type);
-            let arguments = quote! {
-                arguments: &[#(#private::Argument { name: #names, rust_type: #types }),*],
-                normalise: |#input| #private::Ok(__durable_write(&__durable_read(#input)?)),
-            };
-            let start = quote! {
-                start: |#input| #private::Ok(#private::root(&__RESULT, __durable_begin(__durable_read(#input)?))),
-            };
-            (Some(arguments), start)
-        };
+            quote!(arguments: &[#(#private::Argument { name: #names, rust_type: #types }),*],)
+        });
         let all = arguments.is_some()
             && !self.summary.is_empty()
             && [version.is_some(), timeout.is_some(), secret.is_some()].iter().all(|given| *given);
@@ -220,7 +192,8 @@ impl Plan {
                 #timeout
                 #secret
                 #arguments
-                #start
+                normalise: |#input| #private::normalise(&__FUNCTION, &__SIGNATURE, #input),
+                start: |#input| #private::start(&__FUNCTION, &__SIGNATURE, #input),
                 #rest
             };
         }
@@ -228,20 +201,23 @@ impl Plan {
 
     fn call(&self) -> TokenStream {
         let private = &self.runtime.private(Span::call_site());
-        let values = local("__values");
+        let all = list(self.function.arguments.iter().map(|argument| argument.name.to_token_stream()));
         if self.function.arguments.is_empty() {
-            return quote! {
-                #private::call(&__FUNCTION, #private::Arguments::new(&__FUNCTION.secret), &__RESULT, __durable_begin)
-            };
+            return quote!(#private::call(&__FUNCTION, &__SIGNATURE, #all));
         }
-        let names = self.function.arguments.iter().map(|argument| &argument.name);
+        let values = local("__values");
         let allow = self.function.arguments.iter().find_map(generated::allow_underscore);
         quote! {
             #allow
-            let #values = (#(#names,)*);
-            #private::call(&__FUNCTION, __durable_write(&#values), &__RESULT, move || __durable_begin(#values))
+            let #values = #all;
+            #private::call(&__FUNCTION, &__SIGNATURE, #values)
         }
     }
+}
+
+/// `(first, (second, ()))`: types and values of any number of arguments are lists to the runtime.
+fn list(all: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    all.rev().fold(quote!(()), |rest, first| quote!((#first, #rest)))
 }
 
 #[cfg(test)]

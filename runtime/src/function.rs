@@ -7,4 +7,5 @@ pub(crate) mod arguments;
 pub(crate) mod outcome;
 pub mod private;
 pub(crate) mod registry;
+pub(crate) mod signature;
 pub(crate) mod spec;

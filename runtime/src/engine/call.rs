@@ -18,8 +18,9 @@ use crate::duration::IntoDuration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::function::arguments::{Arguments, Input};
 use crate::function::outcome::Codec;
+use crate::function::signature::{Begun, List, Signature};
 use crate::function::spec::Function;
-use crate::store::{BoxFuture, Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
+use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 
 /// The call of a `#[durable]` function.
 ///
@@ -28,13 +29,16 @@ use crate::store::{BoxFuture, Digest, ExecutionId, Kind, NewExecution, Stamp, Va
 pub struct Call<R: 'static> {
     request: Request,
     codec: Codec<R>,
-    body: Option<Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>>,
+    body: Option<Body<R>>,
     /// Its place, where it was called in an execution.
     placed: Option<Placed>,
     /// What was polling when it was called.
     context: Option<Context>,
     running: Option<Operation<R>>,
 }
+
+/// Begins the body, for who runs it without an execution.
+type Body<R> = Box<dyn FnOnce() -> Begun<R> + Send>;
 
 /// What is asked for, its place where it has one, and what was polling.
 fn called(function: &'static Function, arguments: Arguments) -> (Request, Option<Placed>, Option<Context>) {
@@ -73,28 +77,13 @@ struct Request {
 impl<R> Unpin for Call<R> {}
 
 impl<R: Send + 'static> Call<R> {
-    /// A thin shell: it is compiled anew for each annotated function.
-    pub(crate) fn new<F, Fut>(
-        function: &'static Function,
-        arguments: Arguments,
-        codec: &'static Codec<R>,
-        body: F,
-    ) -> Self
+    pub(crate) fn new<A>(function: &'static Function, signature: &'static Signature<A, R>, values: A::Values) -> Self
     where
-        F: FnOnce() -> Fut + Send + 'static,
-        Fut: Future<Output = R> + Send + 'static,
+        A: List<Values: Send + 'static>,
     {
-        Self::of(function, arguments, codec, Box::new(move || Box::pin(body())))
-    }
-
-    fn of(
-        function: &'static Function,
-        arguments: Arguments,
-        codec: &'static Codec<R>,
-        body: Box<dyn FnOnce() -> BoxFuture<'static, R> + Send>,
-    ) -> Self {
-        let (request, placed, context) = called(function, arguments);
-        Self { request, codec: *codec, body: Some(body), placed, context, running: None }
+        let (request, placed, context) = called(function, signature.write(function, &values));
+        let body = Some(Box::new(move || (signature.begin)(values)) as Body<R>);
+        Self { request, codec: signature.result, body, placed, context, running: None }
     }
 
     /// The execution's id, which is its idempotency key: a second call with it joins the first, or gives its recorded

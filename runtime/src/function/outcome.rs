@@ -8,6 +8,7 @@ use std::pin::Pin;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::signature::Begun;
 use crate::encoding::{self, EncodingError};
 use crate::error::{Error, ErrorKind};
 use crate::store::Value;
@@ -203,10 +204,6 @@ fn not_recordable(error: &EncodingError) -> Error {
 pub type Root = Pin<Box<dyn Future<Output = Produced> + Send>>;
 
 /// Makes the root of an execution.
-pub fn root<R, Fut>(codec: &'static Codec<R>, body: Fut) -> Root
-where
-    Fut: Future<Output = R> + Send + 'static,
-    R: Send + 'static,
-{
+pub(crate) fn root<R: Send + 'static>(codec: &'static Codec<R>, body: Begun<R>) -> Root {
     Box::pin(async move { codec.produce(&body.await) })
 }

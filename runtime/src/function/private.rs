@@ -22,28 +22,24 @@
 //! ```text
 //! pub fn checkout(order: Order) -> P::Call<Result<Receipt>> {
 //!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
-//!     const __RESULT: P::Codec<Result<Receipt>> = P::codec::<Result<Receipt>>();
-//!     const __ARGUMENT_0: P::DurableArgument<Order> = P::durable_argument::<Order>();
-//!     fn __durable_write(__values: &(Order,)) -> P::Arguments {
-//!         … __arguments.durable("order", &__values.0, &__ARGUMENT_0); …
+//!     fn __durable_begin((__value_0, ()): (Order, ())) -> P::Begun<Result<Receipt>> {
+//!         ::std::boxed::Box::pin(__checkout(__value_0))                                        // `Send`, asked once
 //!     }
-//!     fn __durable_read(__input: &mut P::Input<'_>) -> P::Result<(Order,)> {
-//!         P::Ok((__input.take("order", &__ARGUMENT_0)?,))
-//!     }
-//!     fn __durable_begin(__values: (Order,)) -> impl Future<Output = Result<Receipt>> + Send + 'static {
-//!         __checkout(__values.0)                                                               // `Send`, asked once
-//!     }
+//!     static __SIGNATURE: P::Signature<(P::DurableArgument<Order>, ()), Result<Receipt>> = P::Signature {
+//!         arguments: (P::durable_argument::<Order>(), ()),                                     // span: the type
+//!         result: P::codec::<Result<Receipt>>(),                                               // span: the type
+//!         begin: __durable_begin,
+//!     };
 //!     static __FUNCTION: P::Function = P::Function {
 //!         name: "checkout",
 //!         place: P::Place { … },
 //!         arguments: &[P::Argument { name: "order", rust_type: "Order" }],
-//!         normalise: |input| P::Ok(__durable_write(&__durable_read(input)?)),
-//!         start: |input| P::Ok(P::root(&__RESULT, __durable_begin(__durable_read(input)?))),
+//!         normalise: |input| P::normalise(&__FUNCTION, &__SIGNATURE, input),
+//!         start: |input| P::start(&__FUNCTION, &__SIGNATURE, input),
 //!         ..P::Function::DURABLE
 //!     };
 //!     P::inventory::submit! { P::Registered(&__FUNCTION) }
-//!     let __values = (order,);
-//!     P::call(&__FUNCTION, __durable_write(&__values), &__RESULT, move || __durable_begin(__values))
+//!     P::call(&__FUNCTION, &__SIGNATURE, (order, ()))
 //! }
 //! ```
 
@@ -57,8 +53,9 @@ pub use tokio;
 pub use super::arguments::{
     Arguments, DurableArgument, Input, SkippedArgument, StepArgument, durable_argument, skipped_argument, step_argument,
 };
-pub use super::outcome::{Codec, Outcome, Root, codec, root};
+pub use super::outcome::{Codec, Outcome, Root, codec};
 pub use super::registry::Registered;
+pub use super::signature::{Begun, List, Signature};
 pub use super::spec::{Argument, Function, Place, Retry, Secret, StepSpec};
 pub use crate::engine::{Call, Step};
 pub use crate::error::Result;
@@ -80,13 +77,36 @@ where
 }
 
 /// A durable function's call.
-pub fn call<R, F, Fut>(function: &'static Function, arguments: Arguments, codec: &'static Codec<R>, body: F) -> Call<R>
+pub fn call<A, R>(function: &'static Function, signature: &'static Signature<A, R>, values: A::Values) -> Call<R>
 where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = R> + Send + 'static,
+    A: List<Values: Send + 'static>,
     R: Send + 'static,
 {
-    Call::new(function, arguments, codec, body)
+    Call::new(function, signature, values)
+}
+
+/// A durable function's arguments, decoded and encoded again.
+///
+/// # Errors
+/// Where they can't be read.
+pub fn normalise<A: List, R: Send + 'static>(
+    function: &'static Function,
+    signature: &'static Signature<A, R>,
+    input: &mut Input<'_>,
+) -> Result<Arguments> {
+    signature.normalise(function, input)
+}
+
+/// A durable function's body, with decoded arguments.
+///
+/// # Errors
+/// Where they can't be read.
+pub fn start<A: List, R: Send + 'static>(
+    function: &'static Function,
+    signature: &'static Signature<A, R>,
+    input: &mut Input<'_>,
+) -> Result<Root> {
+    signature.start(function, input)
 }
 
 /// The `main` of `#[outlast::main]`: a tokio runtime, the future, the exit code of its result.
