@@ -5,15 +5,15 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
         Ok(())
     }
     #[allow(clippy::type_complexity)]
-    const __RESULT: ::outlast::__private::Codec<Result<()>> = ::outlast::__private::codec::<
-        Result<()>,
-    >();
-    #[allow(clippy::type_complexity)]
-    fn __durable_begin() -> impl ::core::future::Future<
-        Output = Result<()>,
-    > + ::core::marker::Send + 'static {
-        __tick()
+    fn __durable_begin((): ()) -> ::outlast::__private::Begun<Result<()>> {
+        ::std::boxed::Box::pin(__tick())
     }
+    #[allow(clippy::type_complexity)]
+    static __SIGNATURE: ::outlast::__private::Signature<(), Result<()>> = ::outlast::__private::Signature {
+        arguments: (),
+        result: ::outlast::__private::codec::<Result<()>>(),
+        begin: __durable_begin,
+    };
     static __FUNCTION: ::outlast::__private::Function = ::outlast::__private::Function {
         name: "tick",
         place: ::outlast::__private::Place {
@@ -21,18 +21,16 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
             line: ::core::line!(),
             module: ::core::module_path!(),
         },
-        start: |_| ::outlast::__private::Ok(
-            ::outlast::__private::root(&__RESULT, __durable_begin()),
+        normalise: |__input| ::outlast::__private::normalise(
+            &__FUNCTION,
+            &__SIGNATURE,
+            __input,
         ),
+        start: |__input| ::outlast::__private::start(&__FUNCTION, &__SIGNATURE, __input),
         ..::outlast::__private::Function::DURABLE
     };
     ::outlast::__private::inventory::submit! {
         ::outlast::__private::Registered(& __FUNCTION)
     }
-    ::outlast::__private::call(
-        &__FUNCTION,
-        ::outlast::__private::Arguments::new(&__FUNCTION.secret),
-        &__RESULT,
-        __durable_begin,
-    )
+    ::outlast::__private::call(&__FUNCTION, &__SIGNATURE, ())
 }
