@@ -24,7 +24,6 @@ mod launch;
 mod names;
 mod offers;
 mod operation;
-mod pace;
 mod parking;
 mod random;
 mod running;

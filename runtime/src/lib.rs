@@ -86,6 +86,7 @@ mod hashing;
 #[cfg(feature = "micro")]
 #[doc(hidden)]
 pub mod micro;
+mod pace;
 mod panics;
 mod sealing;
 #[cfg(feature = "cli")]

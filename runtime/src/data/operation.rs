@@ -111,6 +111,20 @@ pub(crate) struct Query {
     pub(crate) allow_disk_use: Option<bool>,
 }
 
+impl Query {
+    /// Whether it is for one document, by its `_id`.
+    pub(crate) fn is_for_one(&self) -> bool {
+        let mut fields = self.filter.iter();
+        match (fields.next(), fields.next()) {
+            // A document may have operators in it.
+            (Some((name, value)), None) => {
+                name == "_id" && !matches!(value, Bson::Document(_) | Bson::RegularExpression(_))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// One write.
 #[derive(Debug, Clone)]
 pub(crate) enum Write {

@@ -14,11 +14,11 @@ use super::context::{Context, Scope, Scoped};
 use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
-use super::pace::Pace;
 use super::state::{Activity, Pending, Phase, State};
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::{Codec, Produced, fault_bytes};
 use crate::function::spec::{Retry, StepSpec};
+use crate::pace::Pace;
 use crate::panics::caught;
 use crate::store::{Attempt, BoxFuture, Kind, Name, Stamp, Write};
 

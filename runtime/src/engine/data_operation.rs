@@ -11,12 +11,12 @@ use super::context::{self, Context};
 use super::handle::{decoded, until_answered};
 use super::launch::Launch;
 use super::operation::{Operation, Placed, misplaced};
-use super::pace::Pace;
 use crate::data::{self, Reply};
 use crate::encoding;
 use crate::error::{Error, ErrorKind, Partial, Result};
 use crate::function::outcome::Produced;
 use crate::function::spec::{Retry, Secret};
+use crate::pace::Pace;
 use crate::store::{BoxFuture, Kind, Value};
 
 /// The call of a data operation: where it stands, and its place in the record if it has one.

@@ -9,6 +9,7 @@
 //!
 //! The form on disk stands in `docs/sqlite-store.md`.
 
+mod at_hand;
 mod bodies;
 mod claims;
 mod clock;
@@ -227,6 +228,12 @@ impl SqliteStore {
         let (Some(readers), Verb::Find(query)) = (&self.readers, &operation.verb) else {
             return self.read(move |connection| documents::run(connection, super::Stamp::default(), &operation)).await;
         };
+        if query.is_for_one() {
+            let run = |connection: &Connection| documents::run(connection, super::Stamp::default(), &operation);
+            if let Some(found) = readers.at_hand.read(run) {
+                return found;
+            }
+        }
         let (reply, answer) = oneshot::channel();
         let (name, query, file) = (operation.collection.clone(), query.clone(), self.shared.file.clone());
         let job = move |connection: Result<&Connection, Failure>, readers: &Arc<Readers>| {

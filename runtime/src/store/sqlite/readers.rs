@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::at_hand::AtHand;
 use super::failure::Failure;
 use super::{Shared, open, threads};
 
@@ -30,6 +31,8 @@ pub(super) enum After {
 
 /// The pool. What it was given before it was closed is still run.
 pub(super) struct Readers {
+    /// For what needs no thread.
+    pub(super) at_hand: AtHand,
     store: PathBuf,
     shared: Arc<Shared>,
     jobs: Mutex<Jobs>,
@@ -48,7 +51,13 @@ struct Jobs {
 impl Readers {
     pub(super) fn start(store: &Path, shared: &Arc<Shared>) -> Result<Arc<Self>, Failure> {
         let (store, shared) = (store.to_owned(), shared.clone());
-        let readers = Arc::new(Self { store, shared, jobs: Mutex::default(), work: Condvar::new() });
+        let readers = Arc::new(Self {
+            at_hand: AtHand::new(&store),
+            store,
+            shared,
+            jobs: Mutex::default(),
+            work: Condvar::new(),
+        });
         for _ in 0..THREADS {
             readers.add()?;
         }
@@ -95,6 +104,7 @@ impl Readers {
 
     pub(super) fn close(&self) {
         self.lock().closed = true;
+        self.at_hand.close();
         self.work.notify_all();
     }
 

@@ -1,5 +1,6 @@
 //! Tests of the embedded store: the suite that every store passes, and what only a file can do.
 
+mod at_hand;
 mod bodies;
 mod clocks;
 mod medium;

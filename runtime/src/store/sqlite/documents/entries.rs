@@ -1,11 +1,14 @@
 //! The entries of documents in indexes, and what makes a key unique.
 
 use bson::{Bson, Document, RawDocument, doc};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Statement, params};
 
 use super::super::failure::{Failure, Fault};
 use super::catalogue::{self, Collection, Index};
 use crate::error::{DUPLICATE_KEY, Error, ErrorKind};
+
+/// Adds an entry.
+pub(super) const ADD: &str = "INSERT INTO outlast_entries (idx, entry, document) VALUES (?, ?, ?)";
 
 /// A document's entries in each index of its collection.
 pub(super) struct Entries(Vec<Vec<Vec<u8>>>);
@@ -33,9 +36,19 @@ impl Entries {
         Ok(())
     }
 
-    pub(super) fn add(&self, connection: &Connection, collection: &Collection, document: i64) -> Result<(), Failure> {
+    /// Writes these by [`ADD`].
+    pub(super) fn add(
+        &self,
+        connection: &Connection,
+        insert: &mut Statement<'_>,
+        collection: &Collection,
+        document: i64,
+    ) -> Result<(), Failure> {
         for (index, entries) in collection.indexes.iter().zip(&self.0) {
-            add(connection, index, entries, document)?;
+            for entry in entries {
+                insert.execute(params![index.number, entry, document])?;
+            }
+            note_multikey(connection, index, entries.len())?;
         }
         Ok(())
     }
@@ -78,8 +91,7 @@ impl Entries {
 }
 
 fn add(connection: &Connection, index: &Index, entries: &[Vec<u8>], document: i64) -> Result<(), Failure> {
-    let mut insert =
-        connection.prepare_cached("INSERT INTO outlast_entries (idx, entry, document) VALUES (?, ?, ?)")?;
+    let mut insert = connection.prepare_cached(ADD)?;
     for entry in entries {
         insert.execute(params![index.number, entry, document])?;
     }

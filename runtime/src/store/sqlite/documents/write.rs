@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf};
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::super::failure::{Failure, Fault, is_duplicate};
 use super::Moment;
@@ -32,6 +32,29 @@ enum Kind {
     Update = 2,
     Delete = 3,
     Drop = 4,
+}
+
+const CHANGE: &str =
+    "INSERT INTO outlast_changes (stamp, collection, operation, key, before, after) VALUES (?, ?, ?, ?, ?, ?)";
+
+/// The statements by which documents are added: taken out of the connection's cache once for many.
+struct Adding<'c> {
+    document: CachedStatement<'c>,
+    /// None where there is no index.
+    entry: Option<CachedStatement<'c>>,
+    change: CachedStatement<'c>,
+}
+
+impl<'c> Adding<'c> {
+    fn new(connection: &'c Connection, collection: &Collection) -> Result<Self, Failure> {
+        let indexed = !collection.indexes.is_empty();
+        Ok(Self {
+            document: connection
+                .prepare_cached("INSERT INTO outlast_documents (collection, key, body) VALUES (?, ?, ?)")?,
+            entry: indexed.then(|| connection.prepare_cached(entries::ADD)).transpose()?,
+            change: connection.prepare_cached(CHANGE)?,
+        })
+    }
 }
 
 /// A collection that is written to.
@@ -66,12 +89,14 @@ impl Desk<'_> {
     /// Adds documents one after the other. The first failure ends it if `ordered`.
     pub(super) fn insert(&self, documents: &[RawDocumentBuf], ordered: bool, single: bool) -> Result<Vec<Bson>, Fault> {
         let collection = self.collection()?;
+        let mut statements = Adding::new(self.connection, &collection)?;
         if single {
-            return documents.iter().map(|document| self.insert_into(&collection, document)).collect();
+            let add = |document: &RawDocumentBuf| self.insert_into(&collection, &mut statements, document);
+            return documents.iter().map(add).collect();
         }
         let mut several = Several::new(ordered);
         for (place, document) in documents.iter().enumerate() {
-            let inserted = self.insert_into(&collection, document).map(|id| Partial {
+            let inserted = self.insert_into(&collection, &mut statements, document).map(|id| Partial {
                 inserted: 1,
                 inserted_ids: vec![(place, id)],
                 ..Partial::default()
@@ -85,27 +110,33 @@ impl Desk<'_> {
 
     fn insert_one(&self, document: &RawDocument) -> Result<Bson, Fault> {
         let collection = self.collection()?;
-        self.insert_into(&collection, document)
+        self.insert_into(&collection, &mut Adding::new(self.connection, &collection)?, document)
     }
 
-    fn insert_into(&self, collection: &Collection, document: &RawDocument) -> Result<Bson, Fault> {
+    fn insert_into(
+        &self,
+        collection: &Collection,
+        statements: &mut Adding<'_>,
+        document: &RawDocument,
+    ) -> Result<Bson, Fault> {
         let id = checked_id(document)?;
         check_size(self.name, &id, document.as_bytes().len())?;
         nesting::check_raw(document)?;
         let key = order::key_of(&id)?;
         let new = Entries::of(collection, document)?;
         new.check(self.connection, self.name, collection, None, document)?;
-        let inserted = self
-            .connection
-            .prepare_cached("INSERT INTO outlast_documents (collection, key, body) VALUES (?, ?, ?)")?
-            .execute(params![collection.number, key, document.as_bytes()]);
-        match inserted {
+        match statements.document.execute(params![collection.number, key, document.as_bytes()]) {
             Ok(_) => (),
             Err(error) if is_duplicate(&error) => return Err(entries::taken_id(self.name, &id).into()),
             Err(error) => return Err(error.into()),
         }
-        new.add(self.connection, collection, self.connection.last_insert_rowid())?;
-        self.log(Kind::Insert, collection, &key, None, Some(document.as_bytes()))?;
+        let number = self.connection.last_insert_rowid();
+        if let Some(entry) = &mut statements.entry {
+            new.add(self.connection, entry, collection, number)?;
+        }
+        let (before, after) = (None::<&[u8]>, document.as_bytes());
+        let stamp = self.moment.stamp.0;
+        statements.change.execute(params![stamp, collection.number, Kind::Insert as u8, key, before, after])?;
         Ok(id)
     }
 
@@ -325,12 +356,14 @@ impl Desk<'_> {
         before: Option<&[u8]>,
         after: Option<&[u8]>,
     ) -> Result<(), Failure> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO outlast_changes (stamp, collection, operation, key, before, after) VALUES (?, ?, ?, ?, \
-                 ?, ?)",
-            )?
-            .execute(params![self.moment.stamp.0, collection.number, kind as u8, key, before, after])?;
+        self.connection.prepare_cached(CHANGE)?.execute(params![
+            self.moment.stamp.0,
+            collection.number,
+            kind as u8,
+            key,
+            before,
+            after
+        ])?;
         Ok(())
     }
 }

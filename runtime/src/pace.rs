@@ -1,5 +1,6 @@
-//! How a step's bodies have behaved so far: those that begin quickly begin on their execution's lane, without a task and a
-//! change of threads; others get a task at once, so that they never hold up the executions beside them.
+//! How quick something has been so far: what begins quickly begins where it is asked for, without a change of threads;
+//! what doesn't goes elsewhere at once, so that it never holds up what is beside it. Bodies of steps begin on their
+//! execution's lane, single documents are read by who wants them.
 
 use std::any::TypeId;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,7 @@ const TRIALS: u32 = 3;
 const SHORTEST: u32 = 16;
 const LONGEST: u32 = 1 << 16;
 
-/// What is known of the bodies of one step.
+/// What is known of the bodies of one step, or of reads.
 #[derive(Debug)]
 pub(crate) struct Pace {
     /// So many runs to come get a task.
@@ -28,7 +29,7 @@ pub(crate) struct Pace {
 static PACES: LazyLock<RwLock<FastMap<TypeId, &'static Pace>>> = LazyLock::new(RwLock::default);
 
 impl Pace {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { tasks: AtomicU32::new(TRIALS), penalty: AtomicU32::new(SHORTEST / 2) }
     }
 

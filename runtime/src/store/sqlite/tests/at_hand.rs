@@ -1,0 +1,68 @@
+//! One document by its `_id` needs no reader.
+
+use bson::{doc, rawdoc};
+
+use super::super::at_hand::AtHand;
+use super::*;
+use crate::store::conformance::case::{all, find, insert};
+
+/// Reads of one document until the next is made at once.
+async fn warm(store: &SqliteStore) {
+    for _ in 0..3 {
+        assert_eq!(all(store.data(find("numbers", doc! { "_id": 1 })).await.unwrap()).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_document_is_read_while_all_readers_are_busy() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(SqliteOptions::file(directory.path().join("a.db"))).await.unwrap();
+    store.data(insert("numbers", doc! { "_id": 1, "n": 1 }).unwrap()).await.unwrap();
+    warm(&store).await;
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let readers = store.readers.clone().unwrap();
+    for _ in 0..2 {
+        let held = held.clone();
+        assert!(readers.submit(Box::new(move |_, _| {
+            let _ = held.lock().unwrap().recv();
+            After::Stay
+        })));
+    }
+    let found = store.data(find("numbers", doc! { "_id": 1 }));
+    let found = tokio::time::timeout(Duration::from_secs(5), found).await.expect("it needs no reader");
+    assert_eq!(all(found.unwrap()).await.unwrap(), [rawdoc! { "_id": 1, "n": 1 }]);
+    // Others may take long.
+    for filter in [doc! { "n": 1 }, doc! { "_id": { "$gt": 0 } }, doc! { "_id": 1, "n": 1 }] {
+        let found = tokio::time::timeout(Duration::from_millis(50), store.data(find("numbers", filter))).await;
+        assert!(found.is_err(), "a reader's work");
+    }
+    drop(release);
+    // What was committed before is seen.
+    store.data(insert("numbers", doc! { "_id": 2 }).unwrap()).await.unwrap();
+    let found = store.data(find("numbers", doc! { "_id": 2 })).await.unwrap();
+    assert_eq!(all(found).await.unwrap(), [rawdoc! { "_id": 2 }]);
+    store.close().await;
+    assert!(store.data(find("numbers", doc! { "_id": 1 })).await.is_err(), "nothing holds the file any more");
+}
+
+#[test]
+fn a_slow_read_sends_the_next_to_the_readers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.db");
+    stranger(&path).execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE a (b); INSERT INTO a VALUES (1)").unwrap();
+    let at_hand = AtHand::new(&path);
+    let count = |slow: bool| {
+        at_hand.read(|connection| {
+            if slow {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Ok(connection.query_row("SELECT count(*) FROM a", [], |row| row.get::<_, i64>(0)).unwrap())
+        })
+    };
+    assert_eq!((0..100).find_map(|_| count(true)).unwrap().unwrap(), 1);
+    assert!((0..16).all(|_| count(false).is_none()));
+    assert!((0..1000).any(|_| count(false).is_some()), "it gets another chance");
+    at_hand.close();
+    assert!(count(false).is_none());
+}
