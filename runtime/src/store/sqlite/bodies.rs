@@ -82,6 +82,7 @@ impl Before {
     /// Takes back what has been written since.
     fn undo(&self, desk: &mut Desk<'_>) -> Result<(), Failure> {
         if self.savepoint {
+            documents::catalogue::doubt();
             return execute(&desk.connection, "ROLLBACK TO outlast_body");
         }
         let unchanged = !self.lent && desk.connection.total_changes() == self.changes;

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::bodies::{self, Savepoints};
 use super::claims::{Claim, ClaimKey, Claims};
+use super::documents::catalogue;
 use super::failure::Failure;
 use super::records;
 use super::schema::{OPEN, PARKED, meta};
@@ -72,6 +73,7 @@ impl<'c> Desk<'c> {
     pub(super) fn begin(&mut self, now: Stamp) -> Result<(), Failure> {
         self.stamp = self.stamp.max(now);
         self.news = false;
+        catalogue::begin(&self.connection);
         let known = &self.incarnation;
         let incarnation = &mut self.statements.incarnation;
         let same = incarnation.query_row([], |row| Ok(row.get_ref(0)?.as_str()? == known)).optional()?;

@@ -18,7 +18,7 @@ use crate::data::operation::Verb;
 use crate::data::{Operation, Reply};
 use crate::store::Stamp;
 
-mod catalogue;
+pub(super) mod catalogue;
 mod entries;
 mod indexes;
 mod plan;

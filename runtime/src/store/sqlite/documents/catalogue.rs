@@ -1,6 +1,6 @@
 //! Which collections and indexes there are: read once, kept by each thread of the store for its one connection, and read
 //! again when `meta.catalogue` has changed. Its value is drawn anew with every change, so that a change which was rolled
-//! back is never taken for the next one.
+//! back is never taken for the next one. Inside a group, where nobody else writes, the writer looks at it once.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -36,23 +36,44 @@ pub(super) struct Index {
 struct Known {
     version: i64,
     collections: FastMap<String, Rc<Collection>>,
+    /// The connection that has the group, by where it lies.
+    group: Option<usize>,
+    /// The version is that of the group as it stands.
+    certain: bool,
 }
 
 thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
+fn place(connection: &Connection) -> usize {
+    std::ptr::from_ref(connection) as usize
+}
+
+/// A group begins on this connection: until the next one does, what this thread knows changes by its own doing alone.
+pub(in super::super) fn begin(connection: &Connection) {
+    KNOWN.with_borrow_mut(|known| (known.group, known.certain) = (Some(place(connection)), false));
+}
+
+/// The catalogue was changed in this group, or a change of it may have been taken back.
+pub(in super::super) fn doubt() {
+    KNOWN.with_borrow_mut(|known| known.certain = false);
+}
+
 /// The collection of this name, if there is one.
 pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Rc<Collection>>, Failure> {
-    let version = version(connection)?;
-    let known = KNOWN.with_borrow_mut(|known| {
-        if known.version != version {
-            *known = Known { version, collections: FastMap::default() };
-        }
-        known.collections.get(name).cloned()
-    });
-    if known.is_some() {
-        return Ok(known);
+    let in_group = KNOWN.with_borrow(|known| known.group == Some(place(connection)));
+    if !(in_group && KNOWN.with_borrow(|known| known.certain)) {
+        let version = version(connection)?;
+        KNOWN.with_borrow_mut(|known| {
+            if known.version != version {
+                (known.version, known.collections) = (version, FastMap::default());
+            }
+            known.certain = in_group;
+        });
+    }
+    if let Some(known) = KNOWN.with_borrow(|known| known.collections.get(name).cloned()) {
+        return Ok(Some(known));
     }
     let number: Option<i64> = connection
         .prepare_cached("SELECT n FROM outlast_collections WHERE name = ?")?
@@ -128,6 +149,7 @@ fn version(connection: &Connection) -> Result<i64, Failure> {
 
 /// Whoever knows collections looks anew.
 pub(super) fn changed(connection: &Connection) -> Result<(), Failure> {
+    doubt();
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(|error| Failure::Io(format!("no random bytes: {error}")))?;
     set_meta(connection, "catalogue", i64::from_le_bytes(random))

@@ -79,6 +79,7 @@ impl Desk<'_> {
         let done = run();
         if let Err(Fault::Answer(_)) = done {
             execute("ROLLBACK TO outlast_data")?;
+            catalogue::doubt();
         }
         if !matches!(done, Err(Fault::Failure(_))) {
             execute("RELEASE outlast_data")?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bson::doc;
 
 use super::*;
-use crate::store::conformance::case::{Case, insert, outcome};
+use crate::store::conformance::case::{Case, Ledger, insert, outcome, submission};
 use crate::store::{Claimed, TransactionBody, Value, Verdict, Write};
 
 /// Runs a body that writes so many documents and then undoes them, or doesn't: how often it ran.
@@ -67,4 +67,38 @@ async fn a_table_that_a_body_made_is_undone_with_it() {
     let body = TransactionBody { run: Box::new(run), failed: Box::new(|_| None) };
     case.must(&claimed, Write::Transaction(body)).await.unwrap();
     assert!(!made.recv().unwrap());
+}
+
+/// The writer looks at the catalogue once for a group: what was taken back in its midst must not be believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_a_body_made_is_undone_with_it() {
+    let case = Case::new(Arc::new(Memory::default())).await.unwrap();
+    let claimed = case.owned("a").await.unwrap();
+    // From now on bodies have savepoints.
+    assert_eq!(runs(&case, &claimed, 2, true).await, 2);
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let ledger = Arc::new(Ledger::default());
+    let wait = Arc::new(Mutex::new(wait));
+    for number in 1..4_u8 {
+        let wait = wait.clone();
+        let run = move || -> BoxFuture<'static, Verdict> {
+            let wait = wait.clone();
+            Box::pin(async move {
+                if number == 1 {
+                    // The others gather meanwhile, into one group.
+                    let _ = wait.lock().unwrap().recv();
+                } else {
+                    let operation = insert("fresh", doc! { "_id": i32::from(number) }).unwrap();
+                    crate::data::current().unwrap().data(operation).await.unwrap();
+                }
+                let row = outcome("post", number.into(), Value::Ok(vec![number]));
+                if number == 2 { Verdict::RollBack(row) } else { Verdict::Commit(row) }
+            })
+        };
+        let body = TransactionBody { run: Box::new(run), failed: Box::new(|_| None) };
+        case.store.submit(submission(&claimed, Write::Transaction(body), ledger.clone(), number.into()));
+    }
+    drop(go);
+    assert!(ledger.told(3).await.iter().all(|(_, result)| result.is_ok()));
+    assert_eq!(case.find("fresh", doc! {}).await.unwrap(), [doc! { "_id": 3 }]);
 }
