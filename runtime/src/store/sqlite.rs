@@ -49,6 +49,7 @@ use self::claims::ClaimKey;
 use self::clock::Boot;
 use self::creation::Creation;
 use self::desk::Desk;
+use self::executions::Taken;
 use self::failure::{Failure, Fault};
 use self::handover::Handover;
 use self::liveness::Liveness;
@@ -395,26 +396,28 @@ impl Store for SqliteStore {
             let (command, answer) = Ask::command(
                 "claim",
                 move |desk| {
-                    let mut claimed = desk.claim(&request)?;
+                    let mut taken = desk.claim(&request)?;
                     if in_memory {
-                        claimed.iter_mut().try_for_each(|claimed| reads::fill(&desk.connection, claimed))?;
+                        taken.iter_mut().try_for_each(|taken| reads::fill(&desk.connection, taken))?;
                     }
-                    Ok(claimed)
+                    Ok(taken)
                 },
-                move |claimed: Vec<Claimed>, reply: oneshot::Sender<Result<Handover<Vec<Claimed>>>>| {
-                    let claims = claimed.iter().map(ClaimKey::of).collect();
-                    let mut handover = hand(claimed, claims);
+                move |taken: Vec<Taken>, reply: oneshot::Sender<Result<Handover<Vec<Taken>>>>| {
+                    let readers = readers.filter(|_| taken.iter().any(|taken| !taken.is_whole()));
+                    let claims = taken.iter().map(|taken| ClaimKey::of(&taken.claimed)).collect();
+                    let mut handover = hand(taken, claims);
                     let Some(readers) = readers else { return drop(reply.send(Ok(handover))) };
                     readers.submit(Box::new(move |connection, _| {
                         let filled = connection.and_then(|connection| {
-                            handover.value.iter_mut().flatten().try_for_each(|claimed| reads::fill(connection, claimed))
+                            handover.value.iter_mut().flatten().try_for_each(|taken| reads::fill(connection, taken))
                         });
                         drop(reply.send(filled.map(|()| handover).map_err(|failure| failure.error(&file))));
                         After::Stay
                     }));
                 },
             );
-            self.push(command, answer).await?.take()
+            let taken = self.push(command, answer).await?.take()?;
+            Ok(taken.into_iter().map(|taken| taken.claimed).collect())
         })
     }
 

@@ -31,6 +31,20 @@ fn not_standing(worker: &WorkerId) -> Error {
     )
 }
 
+/// An execution that was claimed, its record and its inbox still to be read.
+pub(super) struct Taken {
+    pub(super) claimed: Claimed,
+    /// There may be messages. One that comes later is told of as any other.
+    pub(super) mail: bool,
+}
+
+impl Taken {
+    /// Whether nothing is to be read: nothing can have been recorded before the first claim.
+    pub(super) fn is_whole(&self) -> bool {
+        self.claimed.epoch == Epoch(1) && !self.mail
+    }
+}
+
 impl Desk<'_> {
     /// Registers a worker whose lock file is held, and wakes what was parked for another build.
     pub(super) fn register(&mut self, id: &WorkerId, build: u64) -> Result<(), Fault> {
@@ -140,7 +154,7 @@ impl Desk<'_> {
 
     /// Claims what is due, oldest first. The records are read after the commit, on a reader: they belong to the new
     /// owner alone from then on.
-    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Claimed>, Fault> {
+    pub(super) fn claim(&mut self, request: &ClaimRequest) -> Result<Vec<Taken>, Fault> {
         let Some(worker) = self.claims.standing(&request.worker) else {
             return Err(not_standing(&request.worker).into());
         };
@@ -166,37 +180,38 @@ impl Desk<'_> {
             claimed.push(self.take(ExecutionId(id), worker)?);
         }
         if let Some(first) = claimed.first() {
-            self.name_point(|_| format!("claim {}", first.function));
+            self.name_point(|_| format!("claim {}", first.claimed.function));
         }
         Ok(claimed)
     }
 
-    fn take(&mut self, id: ExecutionId, worker: i64) -> Result<Claimed, Failure> {
-        let mut claimed = self.statements.take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
-            Ok(Claimed {
-                id: id.clone(),
-                epoch: Epoch(row.get::<_, i64>(0)? as u64),
-                slot: Slot::default(),
-                function: records::name(row, 1)?,
-                version: row.get(2)?,
-                arguments: row.get(3)?,
-                seed: row.get::<_, i64>(4)? as u64,
-                started: Stamp(row.get(5)?),
-                deadline: row.get::<_, Option<i64>>(6)?.map(Stamp),
-                parked: row.get(7)?,
-                crashes: row.get(8)?,
-                record: Vec::new(),
-                attempts: Vec::new(),
-                inbox: Vec::new(),
-            })
-        })?;
-        // Nothing can have been recorded before the first claim.
+    fn take(&mut self, id: ExecutionId, worker: i64) -> Result<Taken, Failure> {
+        let Taken { mut claimed, mail } =
+            self.statements.take.query_row(params![worker, self.stamp.0, &*id.0], |row| {
+                let claimed = Claimed {
+                    id: id.clone(),
+                    epoch: Epoch(row.get::<_, i64>(0)? as u64),
+                    slot: Slot::default(),
+                    function: records::name(row, 1)?,
+                    version: row.get(2)?,
+                    arguments: row.get(3)?,
+                    seed: row.get::<_, i64>(4)? as u64,
+                    started: Stamp(row.get(5)?),
+                    deadline: row.get::<_, Option<i64>>(6)?.map(Stamp),
+                    parked: row.get(7)?,
+                    crashes: row.get(8)?,
+                    record: Vec::new(),
+                    attempts: Vec::new(),
+                    inbox: Vec::new(),
+                };
+                Ok(Taken { claimed, mail: row.get(9)? })
+            })?;
         let first = claimed.epoch == Epoch(1);
         let (next, last) = if first { (0, None) } else { records::last_row(&self.connection, &id)? };
         let stamp = last.unwrap_or(claimed.started).max(claimed.started);
         let (slot, epoch, crashed) = (claimed.slot, claimed.epoch, claimed.crashes > 0);
         claimed.slot = self.claims.add(&id, Claim { slot, worker, epoch, next, stamp, crashed, attempts: !first });
-        Ok(claimed)
+        Ok(Taken { claimed, mail })
     }
 
     /// Puts a message into an inbox for someone outside.

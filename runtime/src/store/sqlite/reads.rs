@@ -6,22 +6,25 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, ToSql, params};
 
-use super::executions::unknown_execution;
+use super::executions::{Taken, unknown_execution};
 use super::failure::{Failure, Fault};
 use super::records;
 use super::schema::{OPEN, PARKED};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::{
-    ClaimRequest, Claimed, Details, Epoch, ExecutionId, Filter, Finished, Stamp, Status, Summary, Wakeups, WorkerId,
+    ClaimRequest, Details, Epoch, ExecutionId, Filter, Finished, Stamp, Status, Summary, Wakeups, WorkerId,
 };
 
 /// The rest of a claim: its record, attempts and inbox.
-pub(super) fn fill(connection: &Connection, claimed: &mut Claimed) -> Result<(), Failure> {
+pub(super) fn fill(connection: &Connection, taken: &mut Taken) -> Result<(), Failure> {
+    let Taken { claimed, mail } = taken;
     if claimed.epoch > Epoch(1) {
         claimed.record = records::rows(connection, &claimed.id)?;
         claimed.attempts = records::attempts(connection, &claimed.id)?;
     }
-    claimed.inbox = records::inbox(connection, &claimed.id)?;
+    if *mail {
+        claimed.inbox = records::inbox(connection, &claimed.id)?;
+    }
     Ok(())
 }
 

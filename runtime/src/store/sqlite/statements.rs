@@ -45,7 +45,7 @@ const CREATE: &str = "INSERT OR FAIL INTO outlast_executions (id, function, vers
 
 const TAKE: &str = "UPDATE outlast_executions SET owner = ?1, epoch = epoch + 1, started = coalesce(started, \
      max(created, ?2)), wake_at = NULL WHERE id = ?3 \
-     RETURNING epoch, function, version, arguments, seed, started, deadline, reason, crashes";
+     RETURNING epoch, function, version, arguments, seed, started, deadline, reason, crashes, mail";
 
 const OUTCOME: &str = "INSERT INTO outlast_rows (execution, seq, stamp, type, kind, name, digest, ordinal, \
      name_ordinal, arguments, outcome, value, attempts, build, message) \
