@@ -47,6 +47,7 @@ const STAND_IN_ERRORS: &[Rule] = &[
     Rule { name: "an _id that is an array", is_it: array_as_id },
     Rule { name: "$ of a document found by order, or of an array in an array", is_it: match_by_order },
     Rule { name: "$and, $or and $nor in $elemMatch", is_it: logic_of_element },
+    Rule { name: "$and, $or and $nor in $pull", is_it: logic_of_pull },
 ];
 
 /// What it does otherwise, where the least case shows it.
@@ -66,6 +67,10 @@ const STAND_IN: &[Rule] = &[
     Rule { name: "a number in a pipeline's path", is_it: numbered_stage },
     Rule { name: "sorting by a field of elements that have none", is_it: sorted_elements },
     Rule { name: "$elemMatch on arrays in an array", is_it: array_as_element },
+    Rule { name: "an array as a condition", is_it: array_as_condition },
+    Rule { name: "false and 0 in $pullAll", is_it: truths_of_pull },
+    Rule { name: "$inc and $mul of what is no number and stays so", is_it: not_a_number },
+    Rule { name: "$elemMatch beside $slice", is_it: element_and_slice },
     Rule { name: "which element $ means, of several conditions: MongoDB doesn't say", is_it: several_conditions },
 ];
 
@@ -212,6 +217,38 @@ fn logic_of_element(case: &Case, both: &Both) -> bool {
     let words = both.mongo.words();
     let logic = ["$and", "$or", "$nor"].iter().any(|name| words.contains(&format!("unknown operator: {name}")));
     logic && case.to_string().contains("$elemMatch") && both.embedded.code().is_none()
+}
+
+/// Such a condition is for elements that are documents.
+fn logic_of_pull(case: &Case, both: &Both) -> bool {
+    let words = both.mongo.words();
+    let logic = ["$and", "$or", "$nor"].iter().any(|name| words.contains(&format!("unknown operator: {name}")));
+    logic && changes(case).iter().any(|(name, _)| name == "$pull") && both.embedded.code().is_none()
+}
+
+/// Every array is true: that of a path through an array of what has no fields, too.
+fn array_as_condition(case: &Case, both: &Both) -> bool {
+    let path = case.operation().get_document("filter").is_ok_and(|filter| filter.get_str("$expr").is_ok());
+    path && case.to_string().contains('[') && both.mongo.code().is_none()
+}
+
+/// A truth is no number.
+fn truths_of_pull(case: &Case, both: &Both) -> bool {
+    let text = case.to_string();
+    let truth = text.contains("false") || text.contains("true");
+    truth && changes(case).iter().any(|(name, _)| name == "$pullAll") && both.kind() == "answered"
+}
+
+/// Whether NaN that stays NaN is a change, no page says.
+fn not_a_number(case: &Case, both: &Both) -> bool {
+    let counts = changes(case).iter().any(|(name, _)| name == "$inc" || name == "$mul");
+    counts && case.to_string().contains("NaN") && both.kind() == "answered"
+}
+
+/// What an element is chosen of stands behind the other fields.
+fn element_and_slice(case: &Case, both: &Both) -> bool {
+    let text = case.operation().get_document("projection").map(ToString::to_string).unwrap_or_default();
+    text.contains("$elemMatch") && text.contains("$slice") && both.kind() == "answered"
 }
 
 /// Refused when the filter is read: the stand-in takes it for a value.
