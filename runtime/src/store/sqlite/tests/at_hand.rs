@@ -3,6 +3,7 @@
 use bson::{doc, rawdoc};
 
 use super::super::at_hand::AtHand;
+use super::super::open::Identity;
 use super::*;
 use crate::store::conformance::case::{all, find, insert};
 
@@ -46,12 +47,36 @@ async fn one_document_is_read_while_all_readers_are_busy() {
     assert!(store.data(find("numbers", doc! { "_id": 1 })).await.is_err(), "nothing holds the file any more");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_put_in_the_files_place_is_not_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, away) = (directory.path().join("a.db"), directory.path().join("away.db"));
+    let other = SqliteStore::open(SqliteOptions::file(&away)).await.unwrap();
+    other.data(insert("numbers", doc! { "_id": 1, "of": "other" }).unwrap()).await.unwrap();
+    other.close().await;
+    let store = SqliteStore::open(SqliteOptions::file(&path)).await.unwrap();
+    store.data(insert("numbers", doc! { "_id": 1, "of": "this" }).unwrap()).await.unwrap();
+    for beside in ["", "-wal", "-shm"] {
+        let of_this = |name: &str| directory.path().join(format!("{name}{beside}"));
+        std::fs::rename(of_this("a.db"), of_this("before.db")).unwrap();
+    }
+    std::fs::rename(&away, &path).unwrap();
+    for _ in 0..6 {
+        let found = all(store.data(find("numbers", doc! { "_id": 1 })).await.unwrap()).await.unwrap();
+        assert_eq!(found, [rawdoc! { "_id": 1, "of": "this" }]);
+    }
+    // A cursor's reader is replaced by a new one.
+    let Err(error) = store.readers.as_ref().unwrap().lend() else { panic!("it would read the other file") };
+    assert!(error.error("a.db").to_string().contains("another file was put in its place"), "{error:?}");
+    store.close().await;
+}
+
 #[test]
 fn a_slow_read_sends_the_next_to_the_readers() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.db");
     stranger(&path).execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE a (b); INSERT INTO a VALUES (1)").unwrap();
-    let at_hand = AtHand::new(&path);
+    let at_hand = AtHand::new(Identity::of(&path).unwrap());
     let count = |slow: bool| {
         at_hand.read(|connection| {
             if slow {
