@@ -1,5 +1,7 @@
 //! One document by its `_id` needs no reader.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bson::{doc, rawdoc};
 
 use super::super::at_hand::AtHand;
@@ -45,6 +47,32 @@ async fn one_document_is_read_while_all_readers_are_busy() {
     assert_eq!(all(found).await.unwrap(), [rawdoc! { "_id": 2 }]);
     store.close().await;
     assert!(store.data(find("numbers", doc! { "_id": 1 })).await.is_err(), "nothing holds the file any more");
+}
+
+#[tokio::test]
+async fn a_loop_of_reads_lets_others_have_their_turn() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(SqliteOptions::file(directory.path().join("a.db"))).await.unwrap();
+    store.data(insert("numbers", doc! { "_id": 1 }).unwrap()).await.unwrap();
+    warm(&store).await;
+    let turns = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = turns.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let (mut last, mut in_a_row, mut longest) = (0, 0, 0);
+    for _ in 0..3_000 {
+        store.data(find("numbers", doc! { "_id": 1 })).await.unwrap();
+        let now = turns.load(Relaxed);
+        in_a_row = if now == last { in_a_row + 1 } else { 0 };
+        (last, longest) = (now, in_a_row.max(longest));
+    }
+    other.abort();
+    assert!(longest < 200, "{longest} reads in a row");
+    store.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
