@@ -6,7 +6,7 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
         Ok(Receipt)
     }
     #[allow(clippy::type_complexity)]
-    fn __durable_begin(
+    fn __checkout_begin(
         (__value_0, ()): (String, ()),
     ) -> my::outlast::__private::Begun<Result<Receipt, Declined>> {
         ::std::boxed::Box::pin(__checkout(__value_0))
@@ -18,7 +18,7 @@ fn checkout(card: String) -> my::outlast::__private::Call<Result<Receipt, Declin
     > = my::outlast::__private::Signature {
         arguments: (my::outlast::__private::durable_argument::<String>(), ()),
         result: my::outlast::__private::codec::<Result<Receipt, Declined>>(),
-        begin: __durable_begin,
+        begin: __checkout_begin,
     };
     static __FUNCTION: my::outlast::__private::Function = my::outlast::__private::Function {
         name: "orders.checkout",

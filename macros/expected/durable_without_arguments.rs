@@ -5,14 +5,14 @@ fn tick() -> ::outlast::__private::Call<Result<()>> {
         Ok(())
     }
     #[allow(clippy::type_complexity)]
-    fn __durable_begin((): ()) -> ::outlast::__private::Begun<Result<()>> {
+    fn __tick_begin((): ()) -> ::outlast::__private::Begun<Result<()>> {
         ::std::boxed::Box::pin(__tick())
     }
     #[allow(clippy::type_complexity)]
     static __SIGNATURE: ::outlast::__private::Signature<(), Result<()>> = ::outlast::__private::Signature {
         arguments: (),
         result: ::outlast::__private::codec::<Result<()>>(),
-        begin: __durable_begin,
+        begin: __tick_begin,
     };
     static __FUNCTION: ::outlast::__private::Function = ::outlast::__private::Function {
         name: "tick",

@@ -15,7 +15,7 @@ pub fn checkout(
         }
     }
     #[allow(clippy::type_complexity)]
-    fn __durable_begin(
+    fn __checkout_begin(
         (__value_0, (__value_1, ())): (Order, (Vec<u8>, ())),
     ) -> ::outlast::__private::Begun<Result<Receipt>> {
         ::std::boxed::Box::pin(__checkout(__value_0, __value_1))
@@ -33,7 +33,7 @@ pub fn checkout(
             (::outlast::__private::durable_argument::<Vec<u8>>(), ()),
         ),
         result: ::outlast::__private::codec::<Result<Receipt>>(),
-        begin: __durable_begin,
+        begin: __checkout_begin,
     };
     static __FUNCTION: ::outlast::__private::Function = ::outlast::__private::Function {
         name: "checkout",

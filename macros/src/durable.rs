@@ -133,11 +133,12 @@ impl Plan {
         let names = &names.collect::<Vec<_>>();
         let values = list(names.iter().map(ToTokens::to_token_stream));
         let inner = generated::inner_name(&self.function);
+        let begin = generated::begin_name(&self.function);
         let span = self.function.signature.ident.span();
         let private = self.runtime.private(span);
         quote_spanned! {span=>
             #[allow(clippy::type_complexity)]
-            fn __durable_begin(#values: #types) -> #private::Begun<#result> {
+            fn #begin(#values: #types) -> #private::Begun<#result> {
                 ::std::boxed::Box::pin(#inner(#(#names),*))
             }
         }
@@ -146,6 +147,7 @@ impl Plan {
     /// The witnesses of the types, each at its type.
     fn signature(&self, result: &Type) -> TokenStream {
         let private = &self.runtime.private(Span::call_site());
+        let begin = generated::begin_name(&self.function);
         let each = |write: fn(&TokenStream, &Type) -> TokenStream| {
             list(self.function.arguments.iter().map(|argument| {
                 let ty = &argument.recorded;
@@ -159,7 +161,7 @@ impl Plan {
         quote! {
             #[allow(clippy::type_complexity)]
             static __SIGNATURE: #private::Signature<#types, #result> =
-                #private::Signature { arguments: #arguments, result: #codec, begin: __durable_begin };
+                #private::Signature { arguments: #arguments, result: #codec, begin: #begin };
         }
     }
 

@@ -21,6 +21,11 @@ pub(crate) fn inner_name(function: &Function) -> Ident {
     format_ident!("__{}", function.name(), span = function.signature.ident.span())
 }
 
+/// The name of what begins a durable function's body. Longer than the inner function's, whatever the user's is called.
+pub(crate) fn begin_name(function: &Function) -> Ident {
+    format_ident!("{}_begin", inner_name(function))
+}
+
 /// The user's function under another name. It is async because its attribute asks for that.
 pub(crate) fn inner(function: &Function, body: &Group) -> TokenStream {
     let mut signature = function.signature.clone();

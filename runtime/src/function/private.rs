@@ -22,13 +22,13 @@
 //! ```text
 //! pub fn checkout(order: Order) -> P::Call<Result<Receipt>> {
 //!     async fn __checkout(order: Order) -> Result<Receipt> { /* the user's tokens, `select!` biased */ }
-//!     fn __durable_begin((__value_0, ()): (Order, ())) -> P::Begun<Result<Receipt>> {
+//!     fn __checkout_begin((__value_0, ()): (Order, ())) -> P::Begun<Result<Receipt>> {
 //!         ::std::boxed::Box::pin(__checkout(__value_0))                                        // `Send`, asked once
 //!     }
 //!     static __SIGNATURE: P::Signature<(P::DurableArgument<Order>, ()), Result<Receipt>> = P::Signature {
 //!         arguments: (P::durable_argument::<Order>(), ()),                                     // span: the type
 //!         result: P::codec::<Result<Receipt>>(),                                               // span: the type
-//!         begin: __durable_begin,
+//!         begin: __checkout_begin,
 //!     };
 //!     static __FUNCTION: P::Function = P::Function {
 //!         name: "checkout",

@@ -89,5 +89,11 @@ pub async fn read(word: String) -> Result<String> {
 /// Named like what is written beside it.
 #[durable]
 pub async fn begin(word: String) -> Result<String> {
+    durable_begin(word).await
+}
+
+/// Named like what is written beside it.
+#[durable]
+pub async fn durable_begin(word: String) -> Result<String> {
     Ok(word)
 }

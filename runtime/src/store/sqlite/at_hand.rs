@@ -3,19 +3,18 @@
 //!
 //! A read that isn't quick (a slow disk, a large document, a busy file) sends those after it to the readers for a while.
 
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::failure::{Failure, Fault};
-use super::open;
+use super::open::{self, Identity};
 use crate::pace::Pace;
 
 /// The connection for such reads: whoever finds it in use goes to the readers.
 pub(super) struct AtHand {
-    store: PathBuf,
+    store: Identity,
     held: Mutex<Held>,
     pace: Pace,
 }
@@ -28,8 +27,8 @@ enum Held {
 }
 
 impl AtHand {
-    pub(super) fn new(store: &Path) -> Self {
-        Self { store: store.to_owned(), held: Mutex::new(Held::Unopened), pace: Pace::new() }
+    pub(super) fn new(store: Identity) -> Self {
+        Self { store, held: Mutex::new(Held::Unopened), pace: Pace::new() }
     }
 
     /// Reads at once, if that is likely to be quick. What fails is for a reader to find out again.
@@ -62,9 +61,9 @@ impl AtHand {
 }
 
 impl Held {
-    fn connection(&mut self, store: &Path) -> Result<&Connection, Fault> {
+    fn connection(&mut self, store: &Identity) -> Result<&Connection, Fault> {
         if matches!(self, Self::Unopened) {
-            let connection = open::reader(store)?;
+            let connection = open::another_reader(store)?;
             // Nobody waits here for a file that is busy.
             connection.busy_timeout(Duration::ZERO).map_err(Failure::from)?;
             *self = Self::Open(connection);

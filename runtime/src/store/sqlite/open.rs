@@ -41,7 +41,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    fn of(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
         match path.metadata() {
             Ok(metadata) => Ok(Self { path: path.to_owned(), file: numbers(&metadata) }),
             Err(error) => Err(Failure::Io(format!("{error} (was the file moved or removed while it was open?)"))),
@@ -146,6 +146,13 @@ pub(super) fn memory(now: Stamp) -> Result<Connection> {
         Ok(connection)
     })();
     opened.map_err(|fault: Fault| fault.error("in memory"))
+}
+
+/// One more that only reads, of the same file as those before it.
+pub(super) fn another_reader(of: &Identity) -> Result<Connection, Failure> {
+    let connection = reader(&of.path)?;
+    of.check()?;
+    Ok(connection)
 }
 
 /// A connection that only reads.

@@ -2,13 +2,14 @@
 //! replaced by another.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
 use super::at_hand::AtHand;
 use super::failure::Failure;
+use super::open::Identity;
 use super::{Shared, open, threads};
 
 /// How many reads run side by side.
@@ -33,7 +34,7 @@ pub(super) enum After {
 pub(super) struct Readers {
     /// For what needs no thread.
     pub(super) at_hand: AtHand,
-    store: PathBuf,
+    store: Identity,
     shared: Arc<Shared>,
     jobs: Mutex<Jobs>,
     work: Condvar,
@@ -50,9 +51,9 @@ struct Jobs {
 
 impl Readers {
     pub(super) fn start(store: &Path, shared: &Arc<Shared>) -> Result<Arc<Self>, Failure> {
-        let (store, shared) = (store.to_owned(), shared.clone());
+        let (store, shared) = (Identity::of(store)?, shared.clone());
         let readers = Arc::new(Self {
-            at_hand: AtHand::new(&store),
+            at_hand: AtHand::new(store.clone()),
             store,
             shared,
             jobs: Mutex::default(),
@@ -69,7 +70,7 @@ impl Readers {
     }
 
     fn add(self: &Arc<Self>) -> Result<(), Failure> {
-        let connection = open::reader(&self.store)?;
+        let connection = open::another_reader(&self.store)?;
         let number = {
             let mut jobs = self.lock();
             jobs.threads += 1;
