@@ -230,8 +230,9 @@ impl SqliteStore {
             return self.read(move |connection| documents::run(connection, super::Stamp::default(), &operation)).await;
         };
         if query.is_for_one() {
-            // A loop of reads that are there at once must let others have their turn.
-            tokio::task::coop::consume_budget().await;
+            if at_hand::is_others_turn() {
+                tokio::task::yield_now().await;
+            }
             let run = |connection: &Connection| documents::run(connection, super::Stamp::default(), &operation);
             if let Some(found) = readers.at_hand.read(run) {
                 return found;

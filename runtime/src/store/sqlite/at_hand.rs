@@ -1,8 +1,10 @@
 //! One document by its `_id`, read by who asks for it: that takes some microseconds, and a reader's thread, which sleeps
 //! until it is asked, ten times as long to wake.
 //!
-//! A read that isn't quick (a slow disk, a large document, a busy file) sends those after it to the readers for a while.
+//! What reads one after the other yields now and then, so that what its thread polls besides has its turn: a lane has no
+//! budget as tokio's tasks have. A read that isn't quick (a slow disk, a large document, a busy file) sends those after it to the readers for a while.
 
+use std::cell::Cell;
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,18 @@ use rusqlite::Connection;
 use super::failure::{Failure, Fault};
 use super::open::{self, Identity};
 use crate::pace::Pace;
+
+/// The most that a thread reads in a row.
+const IN_A_ROW: u32 = 64;
+
+thread_local! {
+    static MADE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread has read so many in a row that others come first.
+pub(super) fn is_others_turn() -> bool {
+    MADE.replace(MADE.get().wrapping_add(1)) % IN_A_ROW == IN_A_ROW - 1
+}
 
 /// The connection for such reads: whoever finds it in use goes to the readers.
 pub(super) struct AtHand {
