@@ -158,6 +158,26 @@ mod tests {
     }
 
     #[test]
+    fn what_recurses_without_levels_is_refused_too() {
+        #[derive(serde::Serialize)]
+        struct Chain(Option<Box<Chain>>);
+        #[derive(serde::Serialize)]
+        #[serde(transparent)]
+        struct Through {
+            inner: Option<Box<Through>>,
+        }
+        let chain = |links: usize| (0..links).fold(Chain(None), |inner, _| Chain(Some(inner.into())));
+        let through =
+            |links: usize| (0..links).fold(Through { inner: None }, |inner, _| Through { inner: Some(inner.into()) });
+        assert!(value_of(&chain(300)).is_ok() && value_of(&through(300)).is_ok());
+        assert_eq!(value_of(&chain(3_000)).unwrap_err().code(), Some(OVERFLOW));
+        assert_eq!(value_of(&through(3_000)).unwrap_err().code(), Some(OVERFLOW));
+        let full = |levels: usize| (1..levels).fold(doc! { "a": 1 }, |inner, _| doc! { "a": inner });
+        let wrapped = Some(Some(Some(Some(full(190)))));
+        assert!(document_of(&wrapped).is_ok());
+    }
+
+    #[test]
     fn bytes_that_are_no_document_are_refused() {
         let mut bytes = RawDocumentBuf::try_from(&doc! { "a": "text" }).unwrap().into_bytes();
         bytes[4] = 0x77;

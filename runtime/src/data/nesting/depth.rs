@@ -10,13 +10,18 @@ use serde::ser::{
 
 /// Whether a value is nested no deeper than so many levels. What its `Serialize` refuses is for the one who serializes.
 pub(super) fn is_within<T: Serialize + ?Sized>(value: &T, levels: usize, human_readable: bool) -> bool {
-    !matches!(value.serialize(Depth { left: levels, human_readable }), Err(Stopped::TooDeep))
+    let depth = Depth { left: levels, steps: levels * STEPS, human_readable };
+    !matches!(value.serialize(depth), Err(Stopped::TooDeep))
 }
+
+/// An `Option` or a newtype is no level, but a step into the value all the same: so many for each level.
+const STEPS: usize = 4;
 
 /// A serializer that writes nothing.
 #[derive(Clone, Copy)]
 struct Depth {
     left: usize,
+    steps: usize,
     human_readable: bool,
 }
 
@@ -50,6 +55,14 @@ impl Depth {
     fn inside(self) -> Result<Self, Stopped> {
         match self.left.checked_sub(1) {
             Some(left) => Ok(Self { left, ..self }),
+            None => Err(Stopped::TooDeep),
+        }
+    }
+
+    /// Into what isn't a level.
+    fn step(self) -> Result<Self, Stopped> {
+        match self.steps.checked_sub(1) {
+            Some(steps) => Ok(Self { steps, ..self }),
             None => Err(Stopped::TooDeep),
         }
     }
@@ -101,11 +114,11 @@ impl Serializer for Depth {
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Looked {
-        value.serialize(self)
+        value.serialize(self.step()?)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Looked {
-        value.serialize(self)
+        value.serialize(self.step()?)
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
