@@ -440,6 +440,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Why a request hasn't been answered within the caller's limit.
     fn late(&self) -> Error;
 
+    /// The most executions that are worth claiming at a time.
+    fn claims_at_once(&self) -> usize {
+        2_000
+    }
+
     /// Claims due executions.
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>>;
 

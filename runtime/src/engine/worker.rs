@@ -21,8 +21,6 @@ const SWEEP: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
 /// Changes that come within so long are looked at together.
 const GATHER: Duration = Duration::from_millis(2);
-/// Executions claimed at a time.
-const CLAIM: usize = 2_000;
 /// How often what is past its retention is looked for.
 const PURGE: Duration = Duration::from_secs(60);
 
@@ -62,7 +60,7 @@ impl Engine {
     fn claim_request(&self, worker: WorkerId) -> ClaimRequest {
         let functions: Vec<_> = self.registry.all().map(|function| (function.name.into(), function.version)).collect();
         let room = self.settings.max_running.saturating_sub(self.live.held().len());
-        ClaimRequest { worker, functions: functions.into(), limit: room.min(CLAIM) }
+        ClaimRequest { worker, functions: functions.into(), limit: room.min(self.store.claims_at_once()) }
     }
 
     /// One look: messages for running executions, what is due, ends that callers wait for. How long to wait for

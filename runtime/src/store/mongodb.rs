@@ -10,6 +10,7 @@
 //!
 //! The documents are described in `docs/mongodb-store.md`.
 
+mod batch;
 mod blobs;
 mod bodies;
 mod claim;
@@ -230,6 +231,10 @@ impl Store for MongoStore {
 
     fn late(&self) -> Error {
         self.shared.late()
+    }
+
+    fn claims_at_once(&self) -> usize {
+        self.shared.batch.size()
     }
 
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>> {

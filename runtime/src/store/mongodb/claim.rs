@@ -1,6 +1,7 @@
 //! Claiming what is due: candidates by an index, one conditional update for all of them, then what was got is read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bson::{Bson, doc};
 use mongodb::options::Hint;
@@ -21,6 +22,9 @@ const TRIES: usize = 3;
 /// Among how many, in multiples of what is asked for, is chosen at random once others were quicker.
 const WINDOW: usize = 8;
 const WIDEST: usize = 5_000;
+
+/// How many logs are read before they count as read.
+const READ_AT_ONCE: usize = 100;
 
 /// The worker isn't registered here, or has been taken off the list.
 fn not_standing(worker: &WorkerId) -> Error {
@@ -78,7 +82,9 @@ impl Shared {
             if found.is_empty() {
                 break;
             }
+            let begun = Instant::now();
             let got = self.take(&request.worker, found).await?;
+            self.batch.took(got.len(), begun.elapsed(), self.options.lease);
             // Others are at it: the next look goes elsewhere.
             let enough = got.len() * 2 >= looked;
             claimed.extend(got);
@@ -130,17 +136,21 @@ impl Shared {
         };
         self.point("before-commit", || "claim".to_owned());
         // From here on some may be ours, whatever happens: it is found out, or they are lost until this worker goes.
-        let mut claimed = self
-            .persist(|| async {
-                let update = self.tables.executions.update_many(free.clone(), vec![doc! { "$set": set.clone() }]);
-                self.command(update).await?;
-                self.point("after-commit", || "claim unread".to_owned());
-                let mine = doc! { "_id": among.clone(), "token": &*token };
-                let cursor = self.command(self.tables.executions.find(mine)).await?;
-                self.filled(worker, self.gather(cursor).await?).await
-            })
-            .await
-            .ok_or_else(|| Failure::Unreachable("the store was closed".into()))?;
+        let closed = || Failure::Unreachable("the store was closed".into());
+        let found = self.persist(|| async {
+            let update = self.tables.executions.update_many(free.clone(), vec![doc! { "$set": set.clone() }]);
+            self.command(update).await?;
+            self.point("after-commit", || "claim unread".to_owned());
+            let mine = doc! { "_id": among.clone(), "token": &*token };
+            let cursor = self.command(self.tables.executions.find(mine)).await?;
+            self.gather(cursor).await
+        });
+        let found = found.await.ok_or_else(closed)?;
+        let mut claimed = Vec::with_capacity(found.len());
+        // What has been read is never read again, or a line that breaks now and then would let none of many come to an end.
+        for some in found.chunks(READ_AT_ONCE) {
+            claimed.extend(self.persist(|| self.filled(worker, some.to_vec())).await.ok_or_else(closed)?);
+        }
         if let Some(first) = claimed.first() {
             self.point("after-commit", || format!("claim {}", first.function));
         }

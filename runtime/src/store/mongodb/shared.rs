@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::batch::Batch;
 use super::claims::Claims;
 use super::client::{self, Connected, Redaction};
 use super::contact::Contact;
@@ -48,6 +49,8 @@ pub(super) struct Shared {
     pub(super) incarnation: Incarnation,
     pub(super) contact: Contact,
     pub(super) claims: Claims,
+    /// How many are claimed at a time.
+    pub(super) batch: Batch,
     pub(super) writer: Writer,
     pub(super) creations: Creations,
     pub(super) mailbag: Mailbag,
@@ -132,6 +135,7 @@ impl Shared {
             incarnation: Incarnation::new(found.incarnation),
             contact: Contact::default(),
             claims: Claims::default(),
+            batch: Batch::default(),
             writer: Writer::default(),
             creations: Creations::default(),
             mailbag: Mailbag::default(),

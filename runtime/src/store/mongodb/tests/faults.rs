@@ -174,6 +174,29 @@ async fn a_claim_that_outlasts_the_servers_absence_is_its_workers() {
     case.must(&claimed[0], step("one", 1)).await.unwrap();
 }
 
+/// On a line that breaks now and then many would never be claimed, if all had to be done in one go.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_read_takes_no_claim_back() {
+    let (proxy, heard) = (Proxy::start(&server::address()).await, Heard::default());
+    let mut options = hasty(&server::new_database());
+    (options.uri, options.heard, options.lease) = (proxy.uri(), Some(heard.clone()), Duration::from_secs(600));
+    let (case, store) = case_on(options).await;
+    for number in 0..150_u8 {
+        store.create(call(&number.to_string(), number)).await.unwrap();
+    }
+    for claimed in store.claim(request(&case.worker, 150)).await.unwrap() {
+        case.must(&claimed, Write::Release { wake: Some(Stamp::now()) }).await.unwrap();
+    }
+    heard.take();
+    proxy.cut_replies("find", "outlast.log", 2);
+    let again = store.claim(request(&case.worker, 150)).await.unwrap();
+    assert_eq!((again.len(), proxy.has_cut()), (150, 2));
+    assert!(again.iter().all(|claimed| claimed.epoch == Epoch(2)));
+    let mut commands = heard.take();
+    commands.retain(|command| matches!(command.as_str(), "update outlast.executions" | "find outlast.executions"));
+    assert_eq!(commands, ["find outlast.executions", "update outlast.executions", "find outlast.executions"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transaction_whose_reply_was_lost_happens_once() {
     let proxy = Proxy::start(&server::address()).await;
