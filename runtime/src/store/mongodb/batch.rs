@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const FEWEST: usize = 16;
-const FIRST: usize = 250;
+const FIRST: usize = 64;
 const MOST: usize = 2_000;
 
 /// The size of the next claim.

@@ -1,6 +1,7 @@
 //! Taking back what dead workers own: first a fence at the end of each log, then the execution is nobody's.
 //!
-//! Any number of sweeps may run at once, and each may die anywhere: what one leaves half done the next one does again.
+//! Any number of sweeps may run at once, and each may die anywhere: what one leaves half done the next one does again. So
+//! that they don't do the same work side by side, one takes up a dead worker at a time; nothing relies on that.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind as DriverKind;
+use mongodb::options::ReturnDocument;
 
 use super::entries::{At, Entry, What, fence};
 use super::executions::{Execution, due_now};
@@ -43,7 +45,9 @@ impl Shared {
         let is_dead = |worker: &Document| worker.get_bool("dead").unwrap_or_default();
         let standing = listed.iter().any(|listed| name(listed) == Some(&*worker.0) && !is_dead(listed));
         if !standing {
+            // Who was taken for dead registers again first: were all, nobody would stand until all is taken back.
             self.claims.retire(worker);
+            return Ok(Swept { reclaimed: 0, standing, again: self.next_sweep(listed.len()) });
         }
         let names: HashSet<&str> = listed.iter().filter_map(name).collect();
         let mut lost: Vec<Arc<str>> =
@@ -54,6 +58,9 @@ impl Shared {
             self.point("after-commit", || "mark".to_owned());
         }
         for name in lost {
+            if names.contains(&*name) && !self.is_taken_up(&name, worker).await? {
+                continue;
+            }
             let some = self.take_back_all(&name).await?;
             tracing::warn!(worker = %name, executions = some, "a worker was dead or hung: what it owned is taken back");
             reclaimed += some;
@@ -111,6 +118,25 @@ impl Shared {
             self.end_sessions(worker).await;
         }
         Ok(found.iter().filter_map(name).map(Arc::from).collect())
+    }
+
+    /// Whether it is this worker that takes back from a dead one. All see the death at once, and each would do the work of
+    /// all; if this one dies too, others take it up after a lease.
+    pub(super) async fn is_taken_up(&self, dead: &str, worker: &WorkerId) -> Result<bool, Failure> {
+        let lease = i64::try_from(self.options.lease.as_millis()).unwrap_or(i64::MAX);
+        let now = doc! { "$toLong": "$$NOW" };
+        let free = doc! { "$or": [
+            { "$eq": [{ "$ifNull": ["$taker", &*worker.0] }, &*worker.0] },
+            { "$lt": [{ "$ifNull": ["$taken_until", 0_i64] }, now.clone()] },
+        ] };
+        let take = vec![doc! { "$set": {
+            "taker": { "$cond": [free.clone(), &*worker.0, "$taker"] },
+            "taken_until": { "$cond": [free, { "$add": [now, lease] }, "$taken_until"] },
+        } }];
+        let update = self.tables.workers.find_one_and_update(doc! { "_id": dead }, take);
+        let after = self.command(update.return_document(ReturnDocument::After)).await?;
+        // One that is gone has been taken back from.
+        Ok(after.is_some_and(|after| after.get_str("taker").is_ok_and(|taker| *taker == *worker.0)))
     }
 
     async fn take_back_all(&self, worker: &str) -> Result<usize, Failure> {

@@ -144,6 +144,37 @@ async fn two_sweeps_at_once_count_each_execution_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_takes_up_a_dead_worker_at_a_time() {
+    let mut handles = handles(3).await;
+    let (victim, _) = handles.remove(0);
+    let ((one, first), (two, second)) = (handles.remove(0), handles.remove(0));
+    let dead = &*victim.worker.0;
+    assert!(first.shared.is_taken_up(dead, &one.worker).await.unwrap());
+    assert!(!second.shared.is_taken_up(dead, &two.worker).await.unwrap());
+    assert!(first.shared.is_taken_up(dead, &one.worker).await.unwrap(), "again, after a failure");
+    // It dies, too.
+    tokio::time::sleep(first.shared.options.lease * 2).await;
+    assert!(second.shared.is_taken_up(dead, &two.worker).await.unwrap());
+    assert!(!first.shared.is_taken_up(dead, &one.worker).await.unwrap());
+    assert!(!first.shared.is_taken_up("nobody", &one.worker).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_taken_for_dead_takes_nothing_back() {
+    let mut handles = handles(2).await;
+    let (victim, victims) = handles.remove(0);
+    let (case, store) = handles.remove(0);
+    victim.owned("a").await.unwrap();
+    let dead = doc! { "$set": { "dead": true } };
+    store.shared.tables.workers.update_many(doc! {}, dead).await.unwrap();
+    let swept = victims.sweep(&victim.worker).await.unwrap();
+    assert_eq!((swept.reclaimed, swept.standing), (0, false));
+    assert!(!store.sweep(&case.worker).await.unwrap().standing);
+    let again = store.register(1).await.unwrap();
+    assert_eq!(store.sweep(&again).await.unwrap().reclaimed, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_that_died_half_way_is_done_again() {
     let mut handles = handles(2).await;
     let (victim, victims) = handles.remove(0);
