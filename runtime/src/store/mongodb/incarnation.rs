@@ -4,6 +4,7 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bson::{Document, doc};
 use mongodb::Collection;
@@ -11,6 +12,9 @@ use mongodb::Collection;
 use super::failure::Failure;
 use super::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
+
+/// The pause before the second look.
+const SECOND_LOOK: Duration = Duration::from_millis(100);
 
 /// The incarnations that this handle knows the store by: an import gives it a second.
 #[derive(Default)]
@@ -59,11 +63,20 @@ impl Shared {
         )
     }
 
+    async fn is_known(&self, meta: &Collection<Document>) -> Result<bool, Failure> {
+        let look = meta.find_one(doc! { "_id": "store" }).projection(doc! { "incarnation": 1 });
+        Ok(self.incarnation.knows(self.command(look).await?.as_ref()))
+    }
+
     /// Looks whether the store is another one; if so, all that this handle owns is lost, and nothing more is written.
     pub(super) async fn look_at_incarnation(&self, meta: &Collection<Document>) -> Result<bool, Failure> {
-        let look = meta.find_one(doc! { "_id": "store" }).projection(doc! { "incarnation": 1 });
-        let found = self.command(look).await?;
-        if self.incarnation.knows(found.as_ref()) {
+        if self.is_known(meta).await? {
+            return Ok(false);
+        }
+        // A worker that stops stops for good: not for what one look has seen. There are servers that show nothing in the
+        // midst of a change.
+        tokio::time::sleep(SECOND_LOOK).await;
+        if self.is_known(meta).await? {
             return Ok(false);
         }
         if !self.incarnation.replaced.swap(true, Ordering::AcqRel) {
