@@ -12,7 +12,7 @@ use crate::WORKER;
 use crate::absence::long;
 use crate::draws::{Draws, seed};
 use crate::functions::walk;
-use crate::history::{Run, check, check_runs};
+use crate::history::{Run, as_committed, check, check_runs};
 use crate::recorder::Recorder;
 use crate::started::{Directory, LIMIT, Program};
 
@@ -150,6 +150,7 @@ async fn eight_workers_end_everything_once_whatever_fails() {
     println!("{executions} executions ended in {:.1} s, {done:?}", begun.elapsed().as_secs_f64());
     println!("requests and replies lost or doubled: {}", workers.iter().map(Worker::faults).sum::<u64>());
     let history = recorder.history(executions).await;
+    let history = if mongo.is_stand_in().await { as_committed(history) } else { history };
     assert!(history.iter().all(|event| event.at > 0), "the server tells no time");
     let names: HashMap<u32, Vec<String>> =
         workers.iter().map(|worker| (worker.program.pid(), worker.names.lock().unwrap().clone())).collect();

@@ -103,6 +103,35 @@ pub(crate) struct Checked {
     pub(crate) records: usize,
 }
 
+/// So late may the stand-in tell of a row that others have seen already, in milliseconds.
+const LATE: i64 = 2_000;
+
+/// A history in the order of its commits, where the server's stream has another: the stand-in shows rows before it tells of
+/// them. Entries of a log are in the order of their places, an end is behind what its owner wrote shortly before.
+pub(crate) fn as_committed(history: Vec<Event>) -> Vec<Event> {
+    let mut by_execution = BTreeMap::<String, Vec<Event>>::new();
+    for event in history {
+        by_execution.entry(event.execution.clone()).or_default().push(event);
+    }
+    let place = |what: &What| match what {
+        What::Record { place, .. } | What::Fence { place, .. } => Some(*place),
+        What::Owned { .. } | What::Free | What::Ended { .. } => None,
+    };
+    for events in by_execution.values_mut() {
+        let at: Vec<usize> = (0..events.len()).filter(|at| place(&events[*at].what).is_some()).collect();
+        let mut log: Vec<Event> = at.iter().map(|at| events[*at].clone()).collect();
+        log.sort_by_key(|event| place(&event.what));
+        for (at, event) in at.into_iter().zip(log) {
+            events[at] = event;
+        }
+        if let Some(end) = events.iter().position(|event| matches!(event.what, What::Ended { .. })) {
+            let soon = events[end + 1..].iter().take_while(|event| event.at - events[end].at < LATE).count();
+            events[end..=end + soon].rotate_left(1);
+        }
+    }
+    by_execution.into_values().flatten().collect()
+}
+
 /// Checks a history; the first event that can't have been is the error.
 pub(crate) fn check(history: &[Event]) -> Result<Checked, String> {
     let (mut states, mut checked) = (HashMap::<&str, State>::new(), Checked::default());
@@ -236,5 +265,18 @@ mod tests {
         assert!(check_runs(&history, &[run("s0", "x", 5)]).unwrap_err().contains("ran again"));
         assert!(check_runs(&history, &[run("s0", "y", 5)]).unwrap_err().contains("nobody"));
         assert!(check_runs(&history, &[run("s1", "w", 5)]).unwrap_err().contains("not recorded"));
+    }
+
+    #[test]
+    fn what_is_told_late_is_put_in_its_place_and_no_more() {
+        let record = |place, epoch| What::Record { place, epoch, step: None };
+        let late = [owned("w", 1), record(0, 1), What::Ended { epoch: 1 }, record(1, 1)];
+        assert!(check(&history(&late)).is_err());
+        assert!(check(&as_committed(history(&late))).is_ok());
+        let fence = |place| What::Fence { place, epoch: 1 };
+        let fenced = [owned("w", 1), record(0, 1), fence(2), What::Free, fence(1), owned("v", 2), record(3, 2)];
+        assert!(check(&as_committed(history(&fenced))).is_ok());
+        let zombie = [owned("w", 1), fence(0), record(1, 1)];
+        assert!(check(&as_committed(history(&zombie))).is_err(), "behind the fence it stays");
     }
 }
