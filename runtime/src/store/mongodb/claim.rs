@@ -10,6 +10,7 @@ use super::claims::{Claim, Mail};
 use super::executions::Execution;
 use super::failure::Failure;
 use super::handover::Handover;
+use super::log::LOGS_AT_ONCE;
 use super::schema::{DUE, OPEN};
 use super::shared::Shared;
 use super::{executions::code, random};
@@ -22,9 +23,6 @@ const TRIES: usize = 3;
 /// Among how many, in multiples of what is asked for, is chosen at random once others were quicker.
 const WINDOW: usize = 8;
 const WIDEST: usize = 5_000;
-
-/// How many logs are read before they count as read.
-const READ_AT_ONCE: usize = 100;
 
 /// The worker isn't registered here, or has been taken off the list.
 fn not_standing(worker: &WorkerId) -> Error {
@@ -148,7 +146,7 @@ impl Shared {
         let found = found.await.ok_or_else(closed)?;
         let mut claimed = Vec::with_capacity(found.len());
         // What has been read is never read again, or a line that breaks now and then would let none of many come to an end.
-        for some in found.chunks(READ_AT_ONCE) {
+        for some in found.chunks(LOGS_AT_ONCE) {
             claimed.extend(self.persist(|| self.filled(worker, some.to_vec())).await.ok_or_else(closed)?);
         }
         if let Some(first) = claimed.first() {

@@ -72,7 +72,7 @@ impl Shared {
     /// The logs of executions; those without entries aren't among them.
     pub(super) async fn logs(&self, ids: &[ExecutionId]) -> Result<FastMap<ExecutionId, Log>, Failure> {
         let mut found: FastMap<ExecutionId, Vec<Entry>> = FastMap::default();
-        for some in ids.chunks(AT_ONCE) {
+        for some in ids.chunks(LOGS_AT_ONCE) {
             let cursor = self.command(self.tables.log.find(self.entries_of(some)).sort(doc! { "_id": 1 })).await?;
             for document in self.gather(cursor).await? {
                 let Some(id) = execution_of(&document).map(ExecutionId::from) else { continue };
@@ -145,4 +145,4 @@ impl Shared {
 }
 
 /// Executions whose logs are read by one query.
-const AT_ONCE: usize = 100;
+pub(super) const LOGS_AT_ONCE: usize = 100;

@@ -2,7 +2,8 @@
 //! until it is asked, ten times as long to wake.
 //!
 //! What reads one after the other yields now and then, so that what its thread polls besides has its turn: a lane has no
-//! budget as tokio's tasks have. A read that isn't quick (a slow disk, a large document, a busy file) sends those after it to the readers for a while.
+//! budget as tokio's tasks have. A read that isn't quick (a slow disk, a large document, a busy file) sends those after it
+//! to the readers for a while.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError, TryLockError};

@@ -62,8 +62,8 @@ pub(in super::super) fn doubt() {
 
 /// The collection of this name, if there is one.
 pub(super) fn find(connection: &Connection, name: &str) -> Result<Option<Rc<Collection>>, Failure> {
-    let in_group = KNOWN.with_borrow(|known| known.group == Some(place(connection)));
-    if !(in_group && KNOWN.with_borrow(|known| known.certain)) {
+    let (in_group, certain) = KNOWN.with_borrow(|known| (known.group == Some(place(connection)), known.certain));
+    if !(in_group && certain) {
         let version = version(connection)?;
         KNOWN.with_borrow_mut(|known| {
             if known.version != version {
