@@ -47,6 +47,7 @@ fn wrong_calls_say_what_fits() {
     shop.run(&["call", "double", "{n: 1}"]).failed(2, &["isn't JSON"]);
     shop.run(&["call", "double", "ann"]).failed(2, &["isn't JSON", "'\"ann\"'"]);
     shop.run(&["call", "double", "\"ann\""]).failed(2, &["double(n: u64)", "`n` doesn't fit"]);
+    shop.run(&["call", "double", r#"{"m": 4}"#]).failed(2, &["`n` doesn't fit", r#"write {"n": …}"#]);
     shop.run(&["call", "double"]).failed(2, &["`double(n: u64)` is called without arguments"]);
     shop.run(&["call", "pay", r#"{"order": "o"}"#]).failed(2, &["the argument `card` is missing"]);
     shop.run(&["call", "pay", r#"{"order": "o", "crad": "4"}"#]).failed(2, &["`crad`", "order, card"]);

@@ -29,16 +29,14 @@ use crate::store::{Digest, ExecutionId, Kind, NewExecution, Stamp, Value};
 pub struct Call<R: 'static> {
     request: Request,
     codec: Codec<R>,
-    body: Option<Body<R>>,
+    /// The body, for who runs it without an execution: not polled, so nothing of it has run.
+    body: Option<Begun<R>>,
     /// Its place, where it was called in an execution.
     placed: Option<Placed>,
     /// What was polling when it was called.
     context: Option<Context>,
     running: Option<Operation<R>>,
 }
-
-/// Begins the body, for who runs it without an execution.
-type Body<R> = Box<dyn FnOnce() -> Begun<R> + Send>;
 
 /// What is asked for, its place where it has one, and what was polling.
 fn called(function: &'static Function, arguments: Arguments) -> (Request, Option<Placed>, Option<Context>) {
@@ -79,10 +77,10 @@ impl<R> Unpin for Call<R> {}
 impl<R: Send + 'static> Call<R> {
     pub(crate) fn new<A>(function: &'static Function, signature: &'static Signature<A, R>, values: A::Values) -> Self
     where
-        A: List<Values: Send + 'static>,
+        A: List,
     {
         let (request, placed, context) = called(function, signature.write(function, &values));
-        let body = Some(Box::new(move || (signature.begin)(values)) as Body<R>);
+        let body = Some((signature.begin)(values));
         Self { request, codec: signature.result, body, placed, context, running: None }
     }
 
@@ -122,7 +120,7 @@ impl<R: Send + 'static> Call<R> {
         let codec = self.codec;
         let run = async move {
             match body {
-                Some(body) => body().await,
+                Some(body) => body.await,
                 None => (codec.fault)(Error::of(ErrorKind::Misplaced, "the call has been started already")),
             }
         };
@@ -176,6 +174,8 @@ impl<R: Send + 'static> Call<R> {
     fn begin(&mut self) -> Operation<R> {
         let codec = self.codec;
         let function = self.request.function;
+        // Elsewhere than here it isn't needed: what it holds goes now.
+        let body = self.body.take();
         let request = std::mem::replace(
             &mut self.request,
             Request {
@@ -202,10 +202,8 @@ impl<R: Send + 'static> Call<R> {
                 });
                 Operation::placed(placed, move |taken| read(&engine, function.name, codec, taken))
             }
-            (None, Some(Context::Plain(scope))) => match self.body.take() {
-                Some(body) => {
-                    Operation::direct(Scoped::new(Context::Plain(scope), Box::pin(async move { body().await })))
-                }
+            (None, Some(Context::Plain(scope))) => match body {
+                Some(body) => Operation::direct(Scoped::new(Context::Plain(scope), body)),
                 None => Operation::ready((codec.fault)(misplaced(&request.name(), None))),
             },
             (None, Some(context @ (Context::Transaction(_) | Context::Dropping))) => {

@@ -280,7 +280,12 @@ impl<'r> Input<'r> {
                 }
             },
             Source::Bare(json) => {
-                (argument.from_json)(std::mem::take(json)).map_err(|error| unfit(name, &error, secret))
+                let named = json.is_object();
+                (argument.from_json)(std::mem::take(json)).map_err(|error| {
+                    let error = unfit(name, &error, secret);
+                    // Perhaps it was meant by name, and the name is wrong.
+                    if named { invalid(format!("{error}; to give it by name, write {{\"{name}\": …}}")) } else { error }
+                })
             }
         }
     }

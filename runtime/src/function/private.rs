@@ -79,7 +79,7 @@ where
 /// A durable function's call.
 pub fn call<A, R>(function: &'static Function, signature: &'static Signature<A, R>, values: A::Values) -> Call<R>
 where
-    A: List<Values: Send + 'static>,
+    A: List,
     R: Send + 'static,
 {
     Call::new(function, signature, values)
