@@ -284,7 +284,11 @@ impl<'r> Input<'r> {
                 (argument.from_json)(std::mem::take(json)).map_err(|error| {
                     let error = unfit(name, &error, secret);
                     // Perhaps it was meant by name, and the name is wrong.
-                    if named { invalid(format!("{error}; to give it by name, write {{\"{name}\": …}}")) } else { error }
+                    if named {
+                        invalid(format!("{error}; to give it by name, write {{\"{name}\": …}}"))
+                    } else {
+                        error
+                    }
                 })
             }
         }

@@ -107,6 +107,18 @@ async fn a_reply_comes_twice() {
     assert!(!raw.run(&ping).await.unwrap().contains_key("cursor"));
 }
 
+/// The driver doesn't look which request a reply answers. When it does, this fails, and replies that come twice belong
+/// among the faults of the workers' crowd (`tests/mongodb`).
+#[tokio::test]
+async fn the_driver_takes_the_second_of_two_replies_for_the_next_ones() {
+    let setting = Setting::new().await;
+    setting.proxy.add(Rule::new(Fault::RepeatReply).on("find"));
+    let database = setting.through.client().database(setting.mongo.name());
+    let find = doc! { "find": "c", "filter": { "_id": "first" } };
+    assert!(database.run_command(find).await.unwrap().contains_key("cursor"));
+    assert!(database.run_command(doc! { "ping": 1 }).await.unwrap().contains_key("cursor"));
+}
+
 #[tokio::test]
 async fn a_request_that_hangs_was_done() {
     let setting = Setting::new().await;

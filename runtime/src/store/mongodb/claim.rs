@@ -141,13 +141,15 @@ impl Shared {
             self.point("after-commit", || "claim unread".to_owned());
             let mine = doc! { "_id": among.clone(), "token": &*token };
             let cursor = self.command(self.tables.executions.find(mine)).await?;
-            self.gather(cursor).await
+            let found = self.gather(cursor).await?;
+            let is_mine = |found: &bson::Document| found.get_str("token").is_ok_and(|found| found == token);
+            if found.iter().all(is_mine) { Ok(found) } else { Err(Failure::astray()) }
         });
         let found = found.await.ok_or_else(closed)?;
         let mut claimed = Vec::with_capacity(found.len());
         // What has been read is never read again, or a line that breaks now and then would let none of many come to an end.
         for some in found.chunks(LOGS_AT_ONCE) {
-            claimed.extend(self.persist(|| self.filled(worker, some.to_vec())).await.ok_or_else(closed)?);
+            claimed.extend(self.persist(|| self.legible(worker, some)).await.ok_or_else(closed)?);
         }
         if let Some(first) = claimed.first() {
             self.point("after-commit", || format!("claim {}", first.function));
@@ -155,6 +157,25 @@ impl Shared {
         let place: FastMap<_, _> = ids.into_iter().enumerate().map(|(place, id)| (id, place)).collect();
         claimed.sort_by_key(|claimed| place.get(&claimed.id).copied());
         Ok(claimed)
+    }
+
+    /// What can be read of claims. One that is damaged holds nobody up: it stays with this worker, and with the next.
+    async fn legible(self: &Arc<Self>, worker: &WorkerId, found: &[bson::Document]) -> Result<Vec<Claimed>, Failure> {
+        match self.filled(worker, found.to_vec()).await {
+            Err(Failure::Damaged(_)) => {}
+            read => return read,
+        }
+        let mut all = Vec::with_capacity(found.len());
+        for one in found {
+            match self.filled(worker, vec![one.clone()]).await {
+                Err(Failure::Damaged(why)) => {
+                    let id = one.get_str("_id").unwrap_or("an execution without an id");
+                    tracing::error!(execution = id, "an execution is damaged and can't go on: {why}");
+                }
+                read => all.extend(read?),
+            }
+        }
+        Ok(all)
     }
 
     /// Claims with their records and inboxes; of a first claim there is nothing to read. One that was taken back before its

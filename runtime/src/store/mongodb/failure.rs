@@ -52,6 +52,16 @@ impl Failure {
         }
     }
 
+    /// An answer with something else in it than was asked for. The driver doesn't look which request a reply answers: one
+    /// that comes twice would be taken for the next one's.
+    pub(super) fn astray() -> Self {
+        Self::Unreachable(
+            "an answer came that isn't one to what was asked: something between this process and the server repeats \
+             replies"
+                .into(),
+        )
+    }
+
     /// The error for a caller. `store` names the store.
     pub(super) fn error(&self, store: &str) -> Error {
         let unavailable = |text: String| Error::of(ErrorKind::Unavailable, text);

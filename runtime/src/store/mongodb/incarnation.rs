@@ -4,7 +4,7 @@
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use mongodb::Collection;
@@ -13,20 +13,22 @@ use super::failure::Failure;
 use super::shared::Shared;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The pause before the second look.
-const SECOND_LOOK: Duration = Duration::from_millis(100);
+/// For how long the store's own document must not be seen before that is believed: a worker that stops stops for good.
+const MISSING: Duration = Duration::from_secs(2);
 
 /// The incarnations that this handle knows the store by: an import gives it a second.
 #[derive(Default)]
 pub(super) struct Incarnation {
     known: Mutex<Vec<String>>,
+    /// Since when the store's own document hasn't been seen.
+    missing: Mutex<Option<Instant>>,
     /// The store was found to be another one.
     replaced: AtomicBool,
 }
 
 impl Incarnation {
     pub(super) fn new(found: String) -> Self {
-        Self { known: Mutex::new(vec![found]), replaced: AtomicBool::new(false) }
+        Self { known: Mutex::new(vec![found]), missing: Mutex::default(), replaced: AtomicBool::new(false) }
     }
 
     /// This handle gives the store another one itself.
@@ -34,10 +36,19 @@ impl Incarnation {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).push(incarnation);
     }
 
-    fn knows(&self, store: Option<&Document>) -> bool {
-        let found = store.and_then(|store| store.get_str("incarnation").ok());
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        found.is_some_and(|found| known.iter().any(|known| known == found))
+    /// Whether the store is another one, by one look at its own document. Another incarnation says so at once; none may
+    /// be a server that shows nothing in the midst of a change, or an answer that isn't one to what was asked.
+    fn judge(&self, store: Option<&Document>) -> Result<bool, Failure> {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = store.and_then(|store| store.get_str("incarnation").ok()) {
+            *missing = None;
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            return Ok(!known.iter().any(|known| known == found));
+        }
+        if missing.get_or_insert_with(Instant::now).elapsed() < MISSING {
+            return Err(Failure::Unreachable("the store's own document isn't there".into()));
+        }
+        Ok(true)
     }
 
     pub(super) fn is_replaced(&self) -> bool {
@@ -63,20 +74,11 @@ impl Shared {
         )
     }
 
-    async fn is_known(&self, meta: &Collection<Document>) -> Result<bool, Failure> {
-        let look = meta.find_one(doc! { "_id": "store" }).projection(doc! { "incarnation": 1 });
-        Ok(self.incarnation.knows(self.command(look).await?.as_ref()))
-    }
-
     /// Looks whether the store is another one; if so, all that this handle owns is lost, and nothing more is written.
     pub(super) async fn look_at_incarnation(&self, meta: &Collection<Document>) -> Result<bool, Failure> {
-        if self.is_known(meta).await? {
-            return Ok(false);
-        }
-        // A worker that stops stops for good: not for what one look has seen. There are servers that show nothing in the
-        // midst of a change.
-        tokio::time::sleep(SECOND_LOOK).await;
-        if self.is_known(meta).await? {
+        let look = meta.find_one(doc! { "_id": "store" }).projection(doc! { "incarnation": 1 });
+        let found = self.command(look).await?;
+        if !self.incarnation.judge(found.as_ref())? {
             return Ok(false);
         }
         if !self.incarnation.replaced.swap(true, Ordering::AcqRel) {

@@ -8,7 +8,7 @@ use bson::{Bson, Document, doc};
 use super::entries::{Entry, What, entry, entry_id, execution_of, from_place};
 use super::failure::Failure;
 use super::shared::Shared;
-use crate::hashing::FastMap;
+use crate::hashing::{FastMap, FastSet};
 use crate::store::{Attempt, Epoch, ExecutionId, Key, Row, RowKind, Stamp};
 
 /// A log as its owner needs it.
@@ -74,9 +74,10 @@ impl Shared {
         let mut found: FastMap<ExecutionId, Vec<Entry>> = FastMap::default();
         for some in ids.chunks(LOGS_AT_ONCE) {
             let cursor = self.command(self.tables.log.find(self.entries_of(some)).sort(doc! { "_id": 1 })).await?;
+            let asked: FastSet<&str> = some.iter().map(|id| &*id.0).collect();
             for document in self.gather(cursor).await? {
-                let Some(id) = execution_of(&document).map(ExecutionId::from) else { continue };
-                found.entry(id).or_default().push(entry(document)?);
+                let id = execution_of(&document).filter(|id| asked.contains(id)).ok_or_else(Failure::astray)?;
+                found.entry(id.into()).or_default().push(entry(document)?);
             }
         }
         // Servers that don't sort documents as keys the way MongoDB does are put right here.
@@ -110,7 +111,11 @@ impl Shared {
             doc! { "_id": -1 }
         };
         let found = self.command(self.tables.log.find_one(from_place(id, 0)).sort(sort)).await?;
-        found.map(entry).transpose()
+        let Some(found) = found else { return Ok(None) };
+        if execution_of(&found) != Some(&*id.0) {
+            return Err(Failure::astray());
+        }
+        entry(found).map(Some)
     }
 
     /// What stands at places of logs: their epochs, and whether they are fences.

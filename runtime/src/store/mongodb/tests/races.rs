@@ -54,6 +54,19 @@ async fn a_claim_that_was_fenced_before_its_log_was_read_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_execution_holds_no_other_up() {
+    let (case, store) = case_on(hasty(&server::new_database())).await;
+    for name in ["a", "b", "c"] {
+        store.create(call(name, 1)).await.unwrap();
+    }
+    let tables = &store.shared.tables;
+    tables.executions.update_one(doc! { "_id": "a" }, doc! { "$unset": { "seed": 1 } }).await.unwrap();
+    let claimed = tokio::time::timeout(Duration::from_secs(5), store.claim(request(&case.worker, 10))).await;
+    let claimed = claimed.expect("it isn't read for ever").unwrap();
+    assert_eq!(claimed.iter().map(|claimed| &*claimed.id.0).collect::<Vec<_>>(), ["b", "c"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn eight_workers_race_for_executions_with_short_leases() {
     let handles = handles(8).await;
     for number in 0..200 {
