@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
+use outlast::bson::{Document, RawDocumentBuf};
 use outlast::micro;
 use outlast::prelude::*;
 use tokio::runtime::Runtime;
@@ -74,6 +75,26 @@ fn check(bencher: Bencher<'_, '_>) {
 fn digest(bencher: Bencher<'_, '_>) {
     let bytes = micro::encode(&order());
     bencher.bench(|| micro::digest(black_box(&bytes)));
+}
+
+/// A filter against a document of 22 fields.
+#[divan::bench(args = ["equal", "range", "text", "path", "element", "regex", "in"])]
+fn matches(bencher: Bencher<'_, '_>, kind: &str) {
+    let filter = match kind {
+        "equal" => doc! { "n": 7 },
+        "range" => doc! { "n": { "$gte": 5, "$lt": 9 } },
+        "text" => doc! { "s": "needle" },
+        "path" => doc! { "d.e.f": 1 },
+        "element" => doc! { "l": 5 },
+        "regex" => doc! { "s": { "$regex": "^need" } },
+        _ => doc! { "n": { "$in": [1, 7] } },
+    };
+    let mut document: Document = (0..18).map(|n| (format!("field_{n}"), format!("a text of {n}").into())).collect();
+    document.extend(doc! { "n": 7, "s": "needle", "d": { "e": { "f": 1 } }, "l": [1, 2, 3, 4, 5] });
+    let document = RawDocumentBuf::try_from(&document).unwrap();
+    let filter = micro::Filter::parse(&filter).unwrap();
+    assert!(filter.matches(&document));
+    bencher.bench(|| filter.matches(black_box(&document)));
 }
 
 #[divan::bench]

@@ -36,6 +36,24 @@ pub fn digest(bytes: &[u8]) -> [u8; 16] {
     Digests::new([7; 16]).of("step", [b"charge", bytes]).0
 }
 
+/// A filter, read.
+pub struct Filter(crate::data::filter::Filter);
+
+impl Filter {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// Where it makes no sense.
+    pub fn parse(filter: &bson::Document) -> Result<Self> {
+        crate::data::filter::Filter::parse(filter).map(Self)
+    }
+
+    /// Whether a document matches.
+    pub fn matches(&self, document: &bson::RawDocument) -> bool {
+        self.0.matches(document)
+    }
+}
+
 /// The places of an execution.
 #[derive(Default)]
 pub struct Claims(Places);

@@ -37,7 +37,7 @@ impl Incarnation {
     }
 
     /// Whether the store is another one, by one look at its own document. Another incarnation says so at once; none may
-    /// be a server that shows nothing in the midst of a change, or an answer that isn't one to what was asked.
+    /// be an answer that isn't one to what was asked.
     fn judge(&self, store: Option<&Document>) -> Result<bool, Failure> {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = store.and_then(|store| store.get_str("incarnation").ok()) {
