@@ -40,6 +40,7 @@ mod report;
 mod schema;
 mod sessions;
 mod shared;
+mod strays;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -120,6 +120,21 @@ async fn the_driver_takes_the_second_of_two_replies_for_the_next_ones() {
 }
 
 #[tokio::test]
+async fn a_request_comes_again_by_itself() {
+    let setting = Setting::retrying(false).await;
+    setting.proxy.add(Rule::new(Fault::Again(Duration::from_millis(100))).on("update"));
+    setting.through.update_one(doc! { "_id": "first" }, doc! { "$inc": { "n": 1 } }).await.unwrap();
+    let n = || async { setting.beside.find_one(doc! {}).await.unwrap().unwrap().get_i32("n").unwrap() };
+    assert_eq!(n().await, 1);
+    let begun = Instant::now();
+    while n().await < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it didn't come again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(setting.proxy.commands_of("update", "c"), 1);
+}
+
+#[tokio::test]
 async fn a_request_that_hangs_was_done() {
     let setting = Setting::new().await;
     setting.on_insert(Fault::Hang);

@@ -169,8 +169,12 @@ impl Shared {
         for one in found {
             match self.filled(worker, vec![one.clone()]).await {
                 Err(Failure::Damaged(why)) => {
-                    let id = one.get_str("_id").unwrap_or("an execution without an id");
-                    tracing::error!(execution = id, "an execution is damaged and can't go on: {why}");
+                    let damaged = Execution(one.clone());
+                    let id = damaged.id()?;
+                    tracing::error!(execution = %id, "an execution is damaged and can't go on: {why}");
+                    // Held, so that it isn't taken for a stray.
+                    let claim = Claim { epoch: damaged.epoch(), ..Claim::first(worker.clone(), "".into(), Stamp(0)) };
+                    self.claims.set(&id, claim);
                 }
                 read => all.extend(read?),
             }

@@ -104,6 +104,11 @@ impl Claims {
         self.lock().held.get_mut(id).filter(|claim| claim.epoch == epoch).map(run)
     }
 
+    /// How many a worker holds.
+    pub(super) fn count(&self, worker: &WorkerId) -> u64 {
+        self.lock().held.values().filter(|claim| claim.worker == *worker).count() as u64
+    }
+
     /// A new claim.
     pub(super) fn set(&self, id: &ExecutionId, claim: Claim) {
         self.lock().held.insert(id.clone(), claim);

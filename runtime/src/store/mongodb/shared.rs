@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use mongodb::error::Result as Driven;
@@ -22,6 +23,7 @@ use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::schema::{self, Tables};
 use super::sessions::Noted;
+use super::strays::Strays;
 use super::wakeups::Interests;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
@@ -72,6 +74,7 @@ pub(super) struct Shared {
     pub(super) forsaken: Mutex<Option<JoinHandle<()>>>,
     /// Sweeps so far: some look further than others.
     pub(super) sweeps: AtomicI64,
+    pub(super) strays: Strays,
     /// A test lets this handle's workers look hung.
     #[cfg(test)]
     pub(super) frozen: AtomicBool,
@@ -150,6 +153,7 @@ impl Shared {
             importing: tokio::sync::Mutex::default(),
             forsaken: Mutex::default(),
             sweeps: AtomicI64::new(0),
+            strays: Strays::default(),
             #[cfg(test)]
             frozen: AtomicBool::new(false),
             health: Mutex::default(),
@@ -292,6 +296,20 @@ impl Shared {
                 }
             });
             task.await.unwrap_or_else(|_| Err(closed()))
+        }
+    }
+
+    /// Runs something on the store's threads, but for its beginning, which is quick: that runs here, so that a request is on
+    /// its way while they wake up. From then on nothing that happens to the caller's thread holds it up.
+    pub(super) fn set_off<T: Send + 'static>(&self, run: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        let mut run = Box::pin(run);
+        let inside = self.runtime.enter();
+        // Polled again by its task at once, it misses nothing that happened in between.
+        let begun = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        drop(inside);
+        match begun {
+            Poll::Ready(done) => self.runtime.spawn(std::future::ready(done)),
+            Poll::Pending => self.runtime.spawn(run),
         }
     }
 

@@ -24,11 +24,13 @@ const AT_ONCE: usize = 500;
 const SIDE_BY_SIDE: usize = 16;
 /// Every so many sweeps, owners are looked for that aren't on the list.
 const WIDE: i64 = 4;
+/// Every so many, for what the worker itself owns and doesn't know of.
+const INWARD: i64 = 16;
 
-/// An execution of a dead worker.
-struct Orphan {
-    id: ExecutionId,
-    epoch: Epoch,
+/// An execution whose owner doesn't go on with it.
+pub(super) struct Orphan {
+    pub(super) id: ExecutionId,
+    pub(super) epoch: Epoch,
 }
 
 impl Shared {
@@ -39,8 +41,8 @@ impl Shared {
         }
         self.point("before-commit", || "sweep".to_owned());
         // Before the list: who isn't on it then had been registered before it owned anything.
-        let wide = self.sweeps.fetch_add(1, Ordering::Relaxed) % WIDE == 0;
-        let owners = if wide { self.owners().await? } else { HashSet::new() };
+        let number = self.sweeps.fetch_add(1, Ordering::Relaxed);
+        let owners = if number % WIDE == 0 { self.owners().await? } else { HashSet::new() };
         let listed = self.workers().await?;
         let is_dead = |worker: &Document| worker.get_bool("dead").unwrap_or_default();
         let standing = listed.iter().any(|listed| name(listed) == Some(&*worker.0) && !is_dead(listed));
@@ -66,6 +68,9 @@ impl Shared {
             reclaimed += some;
             self.point("after-commit", || "take back".to_owned());
             self.command(self.tables.workers.delete_one(doc! { "_id": &*name })).await?;
+        }
+        if number % INWARD == INWARD - 1 {
+            reclaimed += self.take_back_strays(worker).await?;
         }
         self.finish_ends().await?;
         if reclaimed > 0 {
@@ -162,7 +167,7 @@ impl Shared {
     }
 
     /// Ends each owner's writing: a fence at the end of each log.
-    async fn fence(&self, orphans: &[Orphan]) -> Result<(), Failure> {
+    pub(super) async fn fence(&self, orphans: &[Orphan]) -> Result<(), Failure> {
         let mut left: Vec<&Orphan> = orphans.iter().collect();
         while !left.is_empty() {
             let ends = self.ends_of(&left).await?;
@@ -218,7 +223,7 @@ impl Shared {
     }
 
     /// Nobody's from now on, and due. Only under the epoch that was fenced.
-    async fn set_free(&self, worker: &str, orphans: &[Orphan]) -> Result<usize, Failure> {
+    pub(super) async fn set_free(&self, worker: &str, orphans: &[Orphan]) -> Result<usize, Failure> {
         let mut by_epoch: std::collections::BTreeMap<u64, Vec<Bson>> = std::collections::BTreeMap::new();
         for orphan in orphans {
             by_epoch.entry(orphan.epoch.0).or_default().push(Bson::from(&*orphan.id.0));

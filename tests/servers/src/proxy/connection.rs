@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bson::Document;
 use tokio::io::AsyncWriteExt;
@@ -46,6 +47,14 @@ pub(super) async fn pass(client: TcpStream, server: TcpStream, shared: &Shared) 
     }
 }
 
+/// Sends a request by itself.
+async fn again(server: String, request: Message, later: Duration) -> std::io::Result<()> {
+    tokio::time::sleep(later).await;
+    let mut connection = TcpStream::connect(server).await?;
+    connection.write_all(request.bytes()).await?;
+    Message::read(&mut connection).await.map(drop)
+}
+
 impl Connection<'_> {
     async fn requests(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) -> std::io::Result<()> {
         while let Some(request) = Message::read(&mut from).await? {
@@ -66,6 +75,10 @@ impl Connection<'_> {
             None => None,
             Some(Fault::Delay(time)) => {
                 tokio::time::sleep(time).await;
+                None
+            }
+            Some(Fault::Again(later)) => {
+                drop(tokio::spawn(again(self.shared.server.clone(), request.clone(), later)));
                 None
             }
             Some(Fault::LoseRequest) => return Ok(ControlFlow::Break(())),

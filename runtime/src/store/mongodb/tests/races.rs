@@ -67,6 +67,31 @@ async fn a_damaged_execution_holds_no_other_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_nobody_knows_of_is_taken_back() {
+    let (case, store) =
+        case_on(MongoOptions { lease: Duration::from_secs(60), ..hasty(&server::new_database()) }).await;
+    let held = case.owned("held").await.unwrap();
+    store.create(call("a", 1)).await.unwrap();
+    // What a request does that the server takes up after its sender has given it up.
+    let claim = doc! { "owner": &*case.worker.0, "token": "late", "epoch": 1_i64, "started": 1_i64 };
+    let late = doc! { "$set": claim, "$unset": { "due": "", "queue": "" } };
+    store.shared.tables.executions.update_one(doc! { "_id": "a" }, late).await.unwrap();
+    eventually("it is due again", || async {
+        store.sweep(&case.worker).await?;
+        Ok(store.wakeups(request(&case.worker, 1)).await?.due)
+    })
+    .await
+    .unwrap();
+    let claimed = case.claim().await.unwrap();
+    assert_eq!((&*claimed.id.0, claimed.epoch), ("a", Epoch(2)));
+    for _ in 0..40 {
+        store.sweep(&case.worker).await.unwrap();
+    }
+    case.must(&held, step("one", 1)).await.unwrap();
+    case.must(&claimed, step("one", 1)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn eight_workers_race_for_executions_with_short_leases() {
     let handles = handles(8).await;
     for number in 0..200 {

@@ -1,0 +1,59 @@
+//! Claims that nobody knows of. A request that hung somewhere until its sender had given it up, and was done all the same,
+//! has claimed in the name of a worker that lives on: no death would ever bring that back.
+//!
+//! What a worker owns and doesn't hold, at two looks, is taken back from it like from the dead, fence first: so a claim
+//! that only took its time loses what it was about to get, and nothing else.
+
+use std::sync::{Mutex, PoisonError};
+
+use bson::doc;
+
+use super::executions::Execution;
+use super::failure::Failure;
+use super::schema::OPEN;
+use super::shared::Shared;
+use super::sweep::Orphan;
+use crate::hashing::FastMap;
+use crate::store::{Epoch, ExecutionId, WorkerId};
+
+/// What was owned and not held at the last look.
+#[derive(Default)]
+pub(super) struct Strays(Mutex<FastMap<ExecutionId, Epoch>>);
+
+impl Strays {
+    /// Those that were so at the look before, too.
+    fn seen_twice(&self, now: FastMap<ExecutionId, Epoch>) -> Vec<Orphan> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *last, now);
+        let twice = last.iter().filter(|(id, epoch)| before.get(*id) == Some(*epoch));
+        twice.map(|(id, epoch)| Orphan { id: id.clone(), epoch: *epoch }).collect()
+    }
+}
+
+impl Shared {
+    /// Takes back what this worker owns and doesn't know of.
+    pub(super) async fn take_back_strays(&self, worker: &WorkerId) -> Result<usize, Failure> {
+        let owned = doc! { "owner": &*worker.0, "status": OPEN };
+        let mut unknown = FastMap::default();
+        // Nearly always this is all there is to it.
+        if self.command(self.tables.executions.count_documents(owned.clone())).await? > self.claims.count(worker) {
+            let find = self.tables.executions.find(owned).projection(doc! { "_id": 1, "epoch": 1 });
+            let cursor = self.command(find).await?;
+            for found in self.gather(cursor).await? {
+                let found = Execution(found);
+                let (id, epoch) = (found.id()?, found.epoch());
+                if self.claims.with(&id, epoch, |_| ()).is_none() {
+                    unknown.insert(id, epoch);
+                }
+            }
+        }
+        let strays = self.strays.seen_twice(unknown);
+        if strays.is_empty() {
+            return Ok(0);
+        }
+        self.fence(&strays).await?;
+        let freed = self.set_free(&worker.0, &strays).await?;
+        tracing::warn!(worker = %worker.0, executions = freed, "claims that this worker doesn't know of are taken back");
+        Ok(freed)
+    }
+}
