@@ -49,10 +49,15 @@ impl Errors {
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
-        .map(|candidate| (distance(word, candidate), candidate))
+        // What was only begun is nearer than any other word.
+        .map(|candidate| (if is_begun(word, candidate) { 0 } else { distance(word, candidate) }, candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.chars().count() / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+fn is_begun(word: &str, candidate: &str) -> bool {
+    word.len() > 2 && candidate.starts_with(word)
 }
 
 /// Letters to insert, remove, replace or swap with their neighbour to make `a` of `b`.
@@ -104,6 +109,7 @@ mod tests {
             ("time_out", Some("timeout")),
             ("at_most_one", Some("at_most_once")),
             ("nmae", Some("name")),
+            ("time", Some("timeout")),
             ("retries", None),
             ("concurrency", None),
         ] {

@@ -26,24 +26,17 @@ impl Digests {
     /// and anew when the keys change.
     pub(crate) async fn of_store(store: &dyn Store, keys: Option<&Keys>) -> Result<Self> {
         let kept = store.digest_key();
-        let plain = match (<[u8; 16]>::try_from(kept.as_slice()), keys) {
-            (Ok(plain), None) => return Ok(Self(plain)),
-            (Ok(plain), Some(_)) => plain,
-            (Err(_), Some(keys)) => {
-                let opened = keys.open(&kept, CONTEXT).map_err(of_another)?;
-                opened.try_into().map_err(|_| Error::of(ErrorKind::Damaged, "the store's digest key is damaged"))?
-            }
-            (Err(_), None) => {
-                return Err(Error::of(
-                    ErrorKind::Invalid,
-                    "this store was used with a key: set OUTLAST_KEY to it, or calls can't be told apart",
-                ));
-            }
-        };
+        let plain = opened(&kept, keys)?;
         if let Some(keys) = keys.filter(|keys| !keys.is_first(&kept)) {
             store.keep_digest_key(keys.seal(&plain, CONTEXT)?).await?;
         }
         Ok(Self(plain))
+    }
+
+    /// Whether these keys are the store's.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check(store: &dyn Store, keys: Option<&Keys>) -> Result<()> {
+        opened(&store.digest_key(), keys).map(drop)
     }
 
     /// For those who only look: no digest is compared.
@@ -60,6 +53,20 @@ impl Digests {
             hasher.write(part);
         }
         Digest(hasher.finish128().as_bytes())
+    }
+}
+
+fn opened(kept: &[u8], keys: Option<&Keys>) -> Result<[u8; 16]> {
+    match (<[u8; 16]>::try_from(kept), keys) {
+        (Ok(plain), _) => Ok(plain),
+        (Err(_), Some(keys)) => {
+            let opened = keys.open(kept, CONTEXT).map_err(of_another)?;
+            opened.try_into().map_err(|_| Error::of(ErrorKind::Damaged, "the store's digest key is damaged"))
+        }
+        (Err(_), None) => Err(Error::of(
+            ErrorKind::Invalid,
+            "this store was used with a key: set OUTLAST_KEY to it, or calls can't be told apart",
+        )),
     }
 }
 

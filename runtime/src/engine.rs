@@ -88,7 +88,7 @@ pub(crate) struct Engine {
     pub(crate) registry: Registry,
     pub(crate) settings: Settings,
     pub(crate) states: States,
-    keys: Option<Keys>,
+    pub(crate) keys: Option<Keys>,
     digests: Digests,
     /// Which binary this is.
     pub(crate) build: u64,

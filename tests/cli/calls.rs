@@ -41,6 +41,15 @@ fn arguments_may_come_from_standard_input() {
 }
 
 #[test]
+fn a_function_that_panics_is_parked() {
+    let shop = Shop::new();
+    shop.run(&["call", "topple", "--id", "t"]).failed(4, &["on purpose"]);
+    let json = shop.run(&["call", "topple", "--id", "t", "--json"]).failed(4, &[]);
+    assert!(json.out.contains("\"status\":\"parked\"") || json.out.contains("\"status\": \"parked\""), "{json:?}");
+    assert!(shop.run(&["ls"]).ok().contains("parked"));
+}
+
+#[test]
 fn wrong_calls_say_what_fits() {
     let shop = Shop::new();
     shop.run(&["call", "doubel", "1"]).failed(3, &["doubel", "double", "my_functions"]);

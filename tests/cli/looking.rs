@@ -149,8 +149,11 @@ fn without_a_key_secrets_are_refused_but_looking_is_not() {
     let said = keyless(&["doctor"]).failed(1, &["1 problem"]);
     assert!(said.out.contains("✗ `pay` has secrets, but there is no key"), "{said:?}");
     let key = shop.run(&["new-key"]).ok();
-    let with = said_with_key(&shop, key.trim(), &["doctor", "--json"]).json();
+    let with = shop.run(&["doctor", "--json"]).json();
     assert_eq!(with["key"], "present");
+    let another = said_with_key(&shop, key.trim(), &["doctor", "--json"]).failed(1, &["1 problem"]);
+    assert_eq!(serde_json::from_str::<Json>(&another.out).unwrap()["key"], "wrong");
+    assert!(another.out.contains("used with another key"), "{another:?}");
     let wrong = said_with_key(&shop, "secret", &["doctor", "--json"]).failed(1, &["problem"]);
     assert_eq!(serde_json::from_str::<Json>(&wrong.out).unwrap()["key"], "wrong");
     assert!(!wrong.out.contains("\"secret\"") && !wrong.err.contains("`secret`"), "{wrong:?}");

@@ -77,6 +77,12 @@ async fn hibernate() -> Result<()> {
     outlast::sleep("365d").await
 }
 
+/// Panics.
+#[durable]
+async fn topple() -> Result<u64> {
+    panic!("on purpose")
+}
+
 /// Calls another one.
 #[durable]
 async fn twice(n: u64) -> Result<u64> {

@@ -317,6 +317,12 @@ impl Running {
         self.engine.store.report(thorough).await
     }
 
+    /// Whether the key is the store's.
+    #[cfg(feature = "cli")]
+    pub(crate) fn check_key(&self) -> Result<()> {
+        crate::digest::Digests::check(&*self.engine.store, self.engine.keys.as_ref())
+    }
+
     /// Changes with each commit of anyone.
     #[cfg(feature = "cli")]
     pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {

@@ -160,6 +160,10 @@ async fn an_import_that_breaks_off_leaves_nothing() {
     let said = error.messages().join(": ");
     assert!(said.contains("nothing was imported") && said.contains("byte"), "{said}");
     second.close().await;
+    let file = rusqlite::Connection::open(folder.path().join("second.db")).unwrap();
+    let changes: i64 = file.query_row("SELECT count(*) FROM outlast_changes", [], |row| row.get(0)).unwrap();
+    assert_eq!(changes, 0, "whoever follows changes hears of documents that never were");
+    drop(file);
     let second = opened(&folder.path().join("second.db")).await;
     assert_eq!(second.digest_key(), key);
     let (empty, moved) = exported(&*second).await;

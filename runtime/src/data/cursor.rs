@@ -13,6 +13,7 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 
 use super::action::unexpected;
+use super::nesting;
 use super::operation::{Reply, Rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::BoxFuture;
@@ -84,7 +85,7 @@ impl<T> Cursor<T> {
     }
 }
 
-impl<T: DeserializeOwned> Cursor<T> {
+impl<T: DeserializeOwned + Send> Cursor<T> {
     /// The next document; `None` at the end.
     ///
     /// # Errors
@@ -108,7 +109,7 @@ impl<T: DeserializeOwned> Cursor<T> {
     }
 }
 
-impl<T: DeserializeOwned> Stream for Cursor<T> {
+impl<T: DeserializeOwned + Send> Stream for Cursor<T> {
     type Item = Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T>>> {
@@ -143,8 +144,8 @@ impl<T: DeserializeOwned> Stream for Cursor<T> {
 }
 
 /// A document as the user's type.
-pub(super) fn typed<T: DeserializeOwned>(document: RawDocumentBuf) -> Result<T> {
-    bson::deserialize_from_slice(document.as_bytes()).map_err(|error| {
+pub(super) fn typed<T: DeserializeOwned + Send>(document: RawDocumentBuf) -> Result<T> {
+    nesting::read(&document).map_err(|error| {
         Error::of(ErrorKind::NotRecordable, format!("a document doesn't fit its type: {error}")).into_terminal()
     })
 }

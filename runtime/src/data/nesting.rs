@@ -2,6 +2,7 @@
 
 use bson::{Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::collection::not_a_document;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +15,13 @@ pub(crate) const DEEPEST: usize = 180;
 /// Levels beyond which nothing is looked at: some more than a store takes, since a filter has levels of its own around a
 /// value, and a serializer around the types of BSON.
 const BOUND: usize = DEEPEST + 10;
+
+/// Levels that any thread's stack takes: serde needs up to 24 KiB for each in a debug build, and tokio's threads have
+/// 2 MiB.
+const SHALLOW: usize = 48;
+
+/// A stack for [`DEEPEST`] levels.
+const DEEP_STACK: usize = 64 << 20;
 
 /// MongoDB's code for what is nested too deep.
 const OVERFLOW: i32 = 15;
@@ -30,6 +38,33 @@ pub(crate) fn document_of<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
         return Err(too_deep());
     }
     bson::serialize_to_raw_document_buf(value).map_err(not_a_document)
+}
+
+/// Reads a document into the user's type, on a thread with a stack for it if it is nested deep.
+pub(crate) fn read<T: DeserializeOwned + Send>(document: &RawDocument) -> Result<T, bson::error::Error> {
+    let bytes = document.as_bytes();
+    // A level takes 7 bytes at least.
+    if bytes.len() <= SHALLOW * 7 || !is_deeper(document, SHALLOW) {
+        return bson::deserialize_from_slice(bytes);
+    }
+    std::thread::scope(|scope| {
+        let reads = || bson::deserialize_from_slice(bytes);
+        let thread = std::thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, reads);
+        let thread = thread.map_err(<bson::error::Error as serde::de::Error>::custom)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn is_deeper(document: &RawDocument, levels: usize) -> bool {
+    levels == 0
+        || document.iter_elements().flatten().any(|element| match element.value() {
+            Ok(RawBsonRef::Document(inner)) => is_deeper(inner, levels - 1),
+            Ok(RawBsonRef::Array(inner)) => {
+                RawDocument::from_bytes(inner.as_bytes()).is_ok_and(|inner| is_deeper(inner, levels - 1))
+            }
+            Ok(RawBsonRef::JavaScriptCodeWithScope(code)) => is_deeper(code.scope, levels - 1),
+            _ => false,
+        })
 }
 
 /// A value in a document.
@@ -175,6 +210,22 @@ mod tests {
         let full = |levels: usize| (1..levels).fold(doc! { "a": 1 }, |inner, _| doc! { "a": inner });
         let wrapped = Some(Some(Some(Some(full(190)))));
         assert!(document_of(&wrapped).is_ok());
+    }
+
+    /// The stack of a tokio worker is no larger than that of a test's thread.
+    #[test]
+    fn what_is_nested_deep_is_read_on_any_thread() {
+        #[derive(serde::Deserialize)]
+        struct Nest {
+            a: Option<Box<Nest>>,
+        }
+        for levels in [40, 49, 100, 180] {
+            let raw = RawDocumentBuf::try_from(&nested(levels)).unwrap();
+            assert_eq!(read::<Document>(&raw).unwrap(), nested(levels));
+        }
+        let nest = (0..179).fold(doc! { "a": Bson::Null }, |inner, _| doc! { "a": inner });
+        let read = read::<Nest>(&RawDocumentBuf::try_from(&nest).unwrap()).unwrap();
+        assert_eq!(std::iter::successors(Some(&read), |nest| nest.a.as_deref()).count(), 180);
     }
 
     #[test]

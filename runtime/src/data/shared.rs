@@ -130,7 +130,7 @@ impl<T: Serialize + DeserializeOwned + Send + 'static> Shared<T> {
 /// What a user's closure makes of a document.
 fn changed<T>(id: Bson, change: impl FnMut(&mut T) + Send + 'static) -> Change
 where
-    T: Serialize + DeserializeOwned + Default + 'static,
+    T: Serialize + DeserializeOwned + Default + Send + 'static,
 {
     let change = Mutex::new(change);
     Change(Arc::new(move |before: Option<RawDocumentBuf>| {
@@ -150,12 +150,12 @@ where
     }))
 }
 
-fn value_of<T: DeserializeOwned>(document: &RawDocumentBuf) -> Result<T> {
+fn value_of<T: DeserializeOwned + Send>(document: &RawDocumentBuf) -> Result<T> {
     #[derive(serde::Deserialize)]
     struct Stored<T> {
         value: T,
     }
-    let stored: Stored<T> = bson::deserialize_from_slice(document.as_bytes()).map_err(|error| {
+    let stored: Stored<T> = nesting::read(document).map_err(|error| {
         Error::of(ErrorKind::NotRecordable, format!("a shared value doesn't fit its type: {error}")).into_terminal()
     })?;
     Ok(stored.value)

@@ -131,7 +131,7 @@ fn wrote(reply: Reply) -> Result<crate::error::Partial> {
     }
 }
 
-fn one<T: DeserializeOwned>(reply: Reply) -> Result<Option<T>> {
+fn one<T: DeserializeOwned + Send>(reply: Reply) -> Result<Option<T>> {
     match reply {
         Reply::Document(found) => found.map(typed).transpose(),
         other => Err(unexpected(&other)),

@@ -10,6 +10,7 @@ use crate::serve::command_line::Call;
 use crate::serve::interrupts::Interrupts;
 use crate::serve::output::{Done, Output, note};
 use crate::serve::shapes::Failure;
+use crate::store::Status;
 
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -61,21 +62,38 @@ pub(crate) async fn run(app: App, call: Call, output: &mut Output) -> Done {
         () = running.shutdown() => {}
         interrupt = interrupts.next() => interrupt.end_process(),
     }
-    let (id, result, ended) = done?;
-    answer(&call.function, &id, result, ended, output)
+    let (id, result, way) = done?;
+    answer(&call.function, &id, result, way, output)
 }
 
-/// Its id, its result, and whether it has ended: an error is its function's own then.
+/// What became of an execution whose caller has an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// An error is its function's own.
+    Ended,
+    Parked,
+    /// Nobody knows: the store is away, say.
+    Unknown,
+}
+
+/// Its id, its result, and what became of it.
 async fn start_and_wait(
     running: &Running,
     call: &Call,
     arguments: Option<Json>,
-) -> Result<(String, Result<Json>, bool)> {
+) -> Result<(String, Result<Json>, Way)> {
     let id = start(running, call, arguments).await?;
     let execution = running.execution(id.as_str());
     let result = execution.result().await;
-    let ended = result.is_ok() || execution.details().await.is_ok_and(|details| details.result().is_some());
-    Ok((id, result, ended))
+    let way = match &result {
+        Ok(_) => Way::Ended,
+        Err(_) => match execution.details().await {
+            Ok(details) if details.result().is_some() => Way::Ended,
+            Ok(details) if details.status() == Status::Parked => Way::Parked,
+            Ok(_) | Err(_) => Way::Unknown,
+        },
+    };
+    Ok((id, result, way))
 }
 
 /// Starts it; a mistake in the arguments is told with what the function takes.
@@ -97,10 +115,11 @@ async fn start(running: &Running, call: &Call, arguments: Option<Json>) -> Resul
     }
 }
 
-fn answer(function: &str, id: &str, result: Result<Json>, ended: bool, output: &mut Output) -> Done {
+fn answer(function: &str, id: &str, result: Result<Json>, way: Way, output: &mut Output) -> Done {
     if output.json {
         let (status, value, error) = match &result {
             Ok(value) => ("succeeded", Some(value.clone()), None),
+            Err(error) if way == Way::Parked => ("parked", None, Some(Failure::of(error))),
             Err(error) => (status_of(error), None, Some(Failure::of(error))),
         };
         output.answer(&Answer { id, function, status, result: value, error })?;
@@ -111,7 +130,12 @@ fn answer(function: &str, id: &str, result: Result<Json>, ended: bool, output: &
         Err(error) => {
             note(&format!("`{} show {id}` tells what happened", output.program));
             // Whatever the function failed with, for a script that is a failed function, and never its own mistake.
-            Err(if ended { error.with_kind(ErrorKind::Failed) } else { error }.into())
+            let kind = match way {
+                Way::Ended => ErrorKind::Failed,
+                Way::Parked => ErrorKind::Parked,
+                Way::Unknown => error.kind(),
+            };
+            Err(error.with_kind(kind).into())
         }
     }
 }

@@ -28,6 +28,8 @@ struct Answer {
     unclaimable: Vec<Unclaimable>,
     parked: usize,
     problems: Vec<String>,
+    /// All that is kept was read.
+    thorough: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,7 +47,7 @@ struct Unclaimable {
 }
 
 pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
-    let mut answer = Answer { store: app.shown_store(), key: "not needed", ..Answer::default() };
+    let mut answer = Answer { store: app.shown_store(), key: "not needed", thorough, ..Answer::default() };
     let program = output.program.clone();
     let registry = match Registry::of_binary() {
         Ok(registry) => Some(registry),
@@ -59,6 +61,7 @@ pub(crate) async fn run(app: App, thorough: bool, output: &mut Output) -> Done {
         answer.functions_and_key(registry, app.key_state());
         let store = looking(app, async |running| {
             answer.store(running.store_report(thorough).await?);
+            answer.key_of_store(running.check_key());
             answer.executions(running, registry, &program).await
         })
         .await;
@@ -108,6 +111,15 @@ impl Answer {
                 ));
             }
             (None, None) => {}
+        }
+    }
+
+    fn key_of_store(&mut self, fits: Result<()>) {
+        if let Err(error) = fits
+            && matches!(self.key, "present" | "not needed")
+        {
+            self.key = if self.key == "present" { "wrong" } else { "missing" };
+            self.problems.push(error.messages().join(": "));
         }
     }
 
@@ -174,7 +186,8 @@ impl Answer {
         }
         lines.push(Line::new());
         if self.problems.is_empty() {
-            lines.push(Line::new().with(Style::Good, "✓").with(Style::Plain, " nothing is wrong"));
+            let read = if self.thorough { "" } else { " (the contents weren't read: `doctor --thorough` does)" };
+            lines.push(Line::new().with(Style::Good, "✓").with(Style::Plain, format!(" nothing is wrong{read}")));
         }
         for problem in &self.problems {
             for (place, piece) in wrapped(problem, width.saturating_sub(2).max(20)).into_iter().enumerate() {

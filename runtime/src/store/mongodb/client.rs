@@ -131,11 +131,19 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let aside = Client::with_options(aside(&client_options)).map_err(|error| failed(&error))?;
     let own = client.database(&database);
     let plain = client.database_with_options(&database, plain);
-    let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
-    check_server(&hello, &shown)?;
-    concerns::check_members(&plain, client_options.direct_connection == Some(true), &hello)?;
-    if options.make {
-        concerns::try_out(&plain, options.limit).await?;
+    let check = async {
+        let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
+        check_server(&hello, &shown)?;
+        concerns::check_members(&plain, client_options.direct_connection == Some(true), &hello)?;
+        if options.make {
+            concerns::try_out(&plain, options.limit).await?;
+        }
+        Ok(())
+    };
+    let checked: Result<()> = check.await;
+    if let Err(error) = checked {
+        quit(&client, &aside).await;
+        return Err(error);
     }
     let name = format!("{shown} (database {database})");
     Ok(Connected {
@@ -148,6 +156,14 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         redaction,
         name,
     })
+}
+
+/// Ends what the driver does in the background: it panics where its threads end first.
+pub(super) async fn quit(client: &Client, aside: &Client) {
+    for client in [client, aside] {
+        let end = client.clone().shutdown().immediate(true);
+        let _ = tokio::time::timeout(Duration::from_secs(1), end.into_future()).await;
+    }
 }
 
 /// The options of the store's main client: a test may hear its commands.

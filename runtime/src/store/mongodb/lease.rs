@@ -105,7 +105,9 @@ impl Shared {
         let add = self.tables.workers.update_one(doc! { "_id": &*id.0 }, vec![doc! { "$set": set }]).upsert(true);
         self.command(add).await?;
         self.claims.register(id.clone());
-        let parked = doc! { "status": PARKED, "until_build": { "$exists": true, "$ne": build as i64 } };
+        // As a range, so that servers find it by an index that don't use one for `$exists`.
+        let (until, ours) = (doc! { "$gte": i64::MIN }, doc! { "until_build": build as i64 });
+        let parked = doc! { "status": PARKED, "until_build": until, "$nor": [ours] };
         let mut wake = due_now(Stamp::now());
         wake.extend(doc! { "status": OPEN, "reason": "$$REMOVE", "until_build": "$$REMOVE" });
         let woken = self.command(self.tables.executions.update_many(parked, vec![doc! { "$set": wake }])).await?;

@@ -108,6 +108,20 @@ impl Shared {
     /// Finds the server, and the store in it. Gives the digest key, too.
     pub(super) async fn open(options: MongoOptions, bodies: Handle, runtime: Handle) -> Result<(Arc<Self>, Vec<u8>)> {
         let connected = client::connect(&options).await?;
+        let (client, aside) = (connected.client.clone(), connected.aside.clone());
+        let opened = Self::of(connected, options, bodies, runtime).await;
+        if opened.is_err() {
+            client::quit(&client, &aside).await;
+        }
+        opened
+    }
+
+    async fn of(
+        connected: Connected,
+        options: MongoOptions,
+        bodies: Handle,
+        runtime: Handle,
+    ) -> Result<(Arc<Self>, Vec<u8>)> {
         #[cfg(test)]
         let client_options = connected.options;
         let Connected { client, aside, own, plain, redaction, name, .. } = connected;

@@ -10,7 +10,6 @@ use bson::doc;
 
 use super::executions::Execution;
 use super::failure::Failure;
-use super::schema::OPEN;
 use super::shared::Shared;
 use super::sweep::Orphan;
 use crate::hashing::FastMap;
@@ -33,9 +32,9 @@ impl Strays {
 impl Shared {
     /// Takes back what this worker owns and doesn't know of.
     pub(super) async fn take_back_strays(&self, worker: &WorkerId) -> Result<usize, Failure> {
-        let owned = doc! { "owner": &*worker.0, "status": OPEN };
+        let owned = doc! { "owner": &*worker.0 };
         let mut unknown = FastMap::default();
-        // Nearly always this is all there is to it.
+        // Nearly always this is all there is to it, and the index alone answers it.
         if self.command(self.tables.executions.count_documents(owned.clone())).await? > self.claims.count(worker) {
             let find = self.tables.executions.find(owned).projection(doc! { "_id": 1, "epoch": 1 });
             let cursor = self.command(find).await?;

@@ -97,7 +97,13 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
         )),
         _ => invalid(format!("the directory {} of the store can't be used: {error}", parent.display())),
     })?;
-    let path = parent.join(name);
+    let mut path = parent.join(name);
+    if path.is_symlink() {
+        // SQLite's own files lie beside what a link leads to, and so must ours.
+        path = path.canonicalize().map_err(|error| {
+            invalid(format!("{} is a link that leads nowhere ({error}): name the file itself", path.display()))
+        })?;
+    }
     if path.is_dir() {
         return Err(invalid(format!("{} is a directory: name a file in it", path.display())));
     }
@@ -105,7 +111,43 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Err(invalid(format!("{} is a device, a pipe or a socket: name an ordinary file", path.display())));
     }
+    check_one_name(&path)?;
     Ok(path)
+}
+
+/// SQLite finds its other files by the name of the first: under two names each side has a log and locks of its own, and
+/// both write into one file.
+fn check_one_name(path: &Path) -> Result<()> {
+    let Ok(metadata) = path.metadata() else { return Ok(()) };
+    if names(&metadata) > 1 {
+        return Err(unsupported(path, "it has several names (hard links), and is damaged if two of them are used"));
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_path = |line: &str| line.split(' ').nth(4).is_some_and(|point| Path::new(&unescaped(point)) == path);
+    if mounts.lines().any(is_path) {
+        return Err(unsupported(
+            path,
+            "the file alone is mounted, without those that SQLite keeps beside it: mount its directory",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn names(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn names(_: &std::fs::Metadata) -> u64 {
+    1
+}
+
+/// A path of `/proc/self/mountinfo`: spaces and the like are octal (proc(5)).
+fn unescaped(point: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(point.to_owned(), |point, (escaped, plain)| point.replace(escaped, plain))
 }
 
 /// Opens a file, or makes a new one.

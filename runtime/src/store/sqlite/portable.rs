@@ -26,7 +26,10 @@ const IMPORTING: &str = "importing";
 /// `meta.key_before_import`: the digest key that comes back if the import breaks off.
 const KEY_BEFORE: &str = "key_before_import";
 
-/// What an import fills.
+/// `meta.changes_before_import`: the last change that isn't the import's.
+const CHANGES_BEFORE: &str = "changes_before_import";
+
+/// What an import fills, and changes beside.
 const FILLED: &[&str] = &[
     "executions",
     "rows",
@@ -53,6 +56,12 @@ pub(super) fn total(connection: &Connection) -> Result<u64, Failure> {
 
 /// All of the store.
 pub(super) fn export(connection: &Connection, sink: Sink<'_>) -> Result<(), Fault> {
+    let foreign = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'outlast\\_%' ESCAPE '\\' AND \
+                   name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name";
+    let mut foreign = connection.prepare(foreign)?;
+    for name in foreign.query_map([], |row| row.get::<_, String>(0))? {
+        tracing::warn!(table = name?, "the application's own SQL tables aren't part of an export");
+    }
     let mut names = connection.prepare("SELECT n, name FROM outlast_collections ORDER BY n")?;
     let names = names.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Arc<str>>(1)?)))?;
     for (number, name) in names.collect::<rusqlite::Result<Vec<_>>>()? {
@@ -210,11 +219,15 @@ impl Desk<'_> {
             set_meta(&self.connection, KEY_BEFORE, before)?;
         }
         set_meta(&self.connection, "digest_key", digest_key)?;
+        let last = "SELECT coalesce(max(n), 0) FROM outlast_changes";
+        let last: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
+        set_meta(&self.connection, CHANGES_BEFORE, last)?;
         Ok(set_meta(&self.connection, IMPORTING, 1_i64)?)
     }
 
     pub(super) fn end_import(&mut self) -> Result<(), Fault> {
-        self.connection.execute("DELETE FROM outlast_meta WHERE key IN (?, ?)", [IMPORTING, KEY_BEFORE])?;
+        let marks = [IMPORTING, KEY_BEFORE, CHANGES_BEFORE];
+        self.connection.execute("DELETE FROM outlast_meta WHERE key IN (?, ?, ?)", marks)?;
         Ok(())
     }
 
@@ -224,6 +237,10 @@ impl Desk<'_> {
         }
         for table in FILLED {
             self.connection.execute(&format!("DELETE FROM outlast_{table}"), [])?;
+        }
+        // Whoever follows changes never hears of documents that weren't kept.
+        if let Some(last) = meta::<i64>(&self.connection, CHANGES_BEFORE)? {
+            self.connection.execute("DELETE FROM outlast_changes WHERE n > ?", [last])?;
         }
         documents::forget(&self.connection)?;
         if let Some(before) = meta::<Vec<u8>>(&self.connection, KEY_BEFORE)? {

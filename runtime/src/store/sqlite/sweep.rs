@@ -21,15 +21,20 @@ impl SqliteStore {
         let lost = self.look_for_lost(others).await?;
         let mut reclaimed = 0;
         for name in lost {
+            let mut taken = 0;
             loop {
                 let id = WorkerId(name.clone());
                 let (some, all) = self.ask("sweep", move |desk| desk.retire(&id)).await?;
-                reclaimed += some;
+                taken += some;
                 if all {
                     break;
                 }
             }
-            tracing::warn!(worker = %name, "a worker was dead or hung: what it owned is taken back");
+            // One that owned nothing may just have left.
+            if taken > 0 {
+                tracing::warn!(worker = %name, executions = taken, "a worker was dead or hung: what it owned is taken back");
+            }
+            reclaimed += taken;
             self.blocking(move |liveness| liveness.remove_file(&name)).await?;
         }
         self.blocking(move |liveness| liveness.tidy(&names)).await?.map_err(|error| self.io(&error))?;

@@ -90,6 +90,30 @@ async fn places_that_cannot_hold_a_store_are_named() {
     }
 }
 
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_has_one_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let [path, link, hard] = ["shop.db", "link.db", "hard.db"].map(|name| directory.path().join(name));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let error = refusal(&link).await;
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    says(&error, &["link.db", "leads nowhere"]);
+    let by_name = open_at(&path).await.unwrap();
+    let by_link = open_at(&link).await.unwrap();
+    assert_eq!(by_link.shared.file, by_name.shared.file, "and so all that lies beside it");
+    by_name.close().await;
+    by_link.close().await;
+    std::fs::hard_link(&path, &hard).unwrap();
+    for name in [&path, &hard] {
+        let error = refusal(name).await;
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        says(&error, &["several names"]);
+    }
+    std::fs::remove_file(&hard).unwrap();
+    open_at(&path).await.unwrap().close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_are_no_store_are_left_alone() {
     let directory = tempfile::tempdir().unwrap();
