@@ -185,10 +185,11 @@ fn doctor_finds_what_no_function_can_run() {
     let shop = Shop::new();
     shop.run(&["call", "double", "1"]).ok();
     let json = shop.run(&["doctor", "--json", "--thorough"]).json();
-    let names = ["facts", "functions", "key", "ok", "parked", "problems", "store", "unclaimable"];
+    let names = ["facts", "functions", "key", "ok", "parked", "problems", "store", "thorough", "unclaimable"];
     assert_eq!(keys(&json), names);
     assert_eq!((&json["ok"], &json["problems"]), (&json!(true), &json!([])));
-    assert!(shop.run(&["doctor"]).ok().contains("✓ nothing is wrong"));
+    assert!(shop.run(&["doctor"]).ok().contains("✓ nothing is wrong (the contents weren't read"));
+    assert!(shop.run(&["doctor", "--thorough"]).ok().contains("✓ nothing is wrong\n"));
 
     said(&mut shop.command(OTHER, &["call", "leftover", "--id", "l-1", "--detach"])).ok();
     let said = shop.run(&["doctor", "--json"]).failed(1, &["1 problem was found"]);
