@@ -34,6 +34,8 @@ pub(crate) enum Reason {
     TraitObject,
     ImplTrait,
     SelfType,
+    /// A `HashSet`: no two of them iterate alike.
+    Unordered,
     BorrowedResult,
 }
 
@@ -104,6 +106,11 @@ impl Reason {
             }
             Self::ImplTrait => format!("{noun} can't have `impl Trait` in its signature: name the type"),
             Self::SelfType => format!("{noun} is a function of its own: write the type's name in place of `Self`"),
+            Self::Unordered => {
+                "a `HashSet` has another order each time, so a call with it can't be told from another one: write \
+                 `BTreeSet`"
+                    .to_owned()
+            }
             Self::BorrowedResult => {
                 "a result is read back from the record: return an owned type, such as `String`".to_owned()
             }

@@ -34,6 +34,7 @@ pub(super) fn owned(ty: &Type) -> Judged<Passed> {
         Flaw::Lifetime { of_static: false } => Some(Reason::LifetimeParameter),
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
+        Flaw::Set => Some(Reason::Unordered),
     })?;
     Ok(Passed { recorded: ty.clone(), borrowed: false })
 }
@@ -59,6 +60,8 @@ pub(super) fn cloned(ty: &Type) -> Judged<Passed> {
         Flaw::Lifetime { of_static: false } => Some(Reason::InnerLifetime),
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
+        // Perhaps it isn't recorded, or nobody asks for its order.
+        Flaw::Set => None,
     })?;
     Ok(Passed { recorded: recorded.clone(), borrowed })
 }
@@ -81,6 +84,8 @@ pub(super) fn result(ty: &Type) -> Judged<()> {
         Flaw::Lifetime { of_static: true } => None,
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
+        // Perhaps it isn't recorded, or nobody asks for its order.
+        Flaw::Set => None,
     })
 }
 
@@ -108,6 +113,7 @@ enum Flaw {
     Lifetime { of_static: bool },
     ImplTrait,
     SelfType,
+    Set,
 }
 
 fn refuse(ty: &Type, judge: impl Fn(Flaw) -> Option<Reason>) -> Judged<()> {
@@ -137,6 +143,7 @@ fn scan(tokens: TokenStream, judge: &impl Fn(Flaw) -> Option<Reason>) -> Judged<
             }
             TokenTree::Ident(ident) if ident == "impl" => report(ident.span(), Flaw::ImplTrait),
             TokenTree::Ident(ident) if ident == "Self" => report(ident.span(), Flaw::SelfType),
+            TokenTree::Ident(ident) if ident == "HashSet" => report(ident.span(), Flaw::Set),
             // `for<'a> Fn(&'a T)`: its lifetimes are its own.
             TokenTree::Ident(ident) if ident == "for" => break,
             // The parameters of `fn(&T)` and `Fn(&T)` are nobody's borrow.

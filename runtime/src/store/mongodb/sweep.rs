@@ -98,7 +98,7 @@ impl Shared {
     }
 
     /// Those whose lease has run out, marked so that they can't renew it, their transactions aborted. The server's clock
-    /// decides. Not the worker that sweeps: it lives.
+    /// decides. Not the worker that sweeps: it lives. Nor those that another one has taken up.
     async fn mark_dead(&self, sweeper: &WorkerId, listed: &[Document]) -> Result<Vec<Arc<str>>, Failure> {
         // A little too early asks in vain, and what is known of the server's clock is only nearly right.
         let now = self.server_now() + i64::try_from(self.options.lease.as_millis() / 10).unwrap_or_default();
@@ -119,10 +119,16 @@ impl Shared {
         marked.insert("dead", true);
         let cursor = self.command(self.tables.workers.find(marked)).await?;
         let found = self.gather(cursor).await?;
-        for worker in &found {
+        let now = self.server_now();
+        let is_free = |worker: &&Document| {
+            let taker = worker.get_str("taker").unwrap_or(&sweeper.0);
+            *taker == *sweeper.0 || worker.get_i64("taken_until").unwrap_or_default() < now
+        };
+        let free: Vec<_> = found.iter().filter(is_free).collect();
+        for worker in &free {
             self.end_sessions(worker).await;
         }
-        Ok(found.iter().filter_map(name).map(Arc::from).collect())
+        Ok(free.into_iter().filter_map(name).map(Arc::from).collect())
     }
 
     /// Whether it is this worker that takes back from a dead one. All see the death at once, and each would do the work of
