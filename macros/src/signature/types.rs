@@ -55,13 +55,12 @@ pub(super) fn cloned(ty: &Type) -> Judged<Passed> {
     };
     refuse(recorded, |flaw| match flaw {
         Flaw::Reference { mutable: true, .. } => Some(Reason::MutableReference),
-        Flaw::Reference { of_static: true, .. } | Flaw::Lifetime { of_static: true } => None,
+        // A set isn't recorded, perhaps, or nobody asks for its order.
+        Flaw::Reference { of_static: true, .. } | Flaw::Lifetime { of_static: true } | Flaw::Set => None,
         Flaw::Reference { of_static: false, .. } => Some(Reason::InnerReference),
         Flaw::Lifetime { of_static: false } => Some(Reason::InnerLifetime),
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
-        // Perhaps it isn't recorded, or nobody asks for its order.
-        Flaw::Set => None,
     })?;
     Ok(Passed { recorded: recorded.clone(), borrowed })
 }
@@ -81,11 +80,9 @@ fn has_a_size(ty: &Type, instead: impl Fn(&Type) -> Option<String>) -> Judged<&T
 pub(super) fn result(ty: &Type) -> Judged<()> {
     refuse(ty, |flaw| match flaw {
         Flaw::Reference { .. } | Flaw::Lifetime { of_static: false } => Some(Reason::BorrowedResult),
-        Flaw::Lifetime { of_static: true } => None,
+        Flaw::Lifetime { of_static: true } | Flaw::Set => None,
         Flaw::ImplTrait => Some(Reason::ImplTrait),
         Flaw::SelfType => Some(Reason::SelfType),
-        // Perhaps it isn't recorded, or nobody asks for its order.
-        Flaw::Set => None,
     })
 }
 

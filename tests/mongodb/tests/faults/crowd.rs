@@ -20,8 +20,9 @@ use crate::started::{Directory, LIMIT, Program};
 
 const WORKERS: usize = 8;
 const STEPS: usize = 3;
-/// So many are under way; the stand-in looks at all that are due, whenever someone asks for the first few.
-const AT_ONCE: usize = 1_000;
+/// So many are under way. The stand-in looks at all that are due when someone asks for the first few, and compares each with
+/// each when a caller asks which have ended.
+const AT_ONCE: usize = 200;
 
 /// A worker, its network, and the names under which it has registered.
 struct Worker {
