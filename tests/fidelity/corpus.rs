@@ -15,6 +15,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+/// By its own name it is refused as an argument.
+pub type Hashed = std::collections::HashSet<u32>;
+
 /// A float that is equal to itself, bit for bit.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -413,7 +416,7 @@ macro_rules! corpus {
             deque: std::collections::VecDeque<u8> = [3, 1, 2].into();
             linked: std::collections::LinkedList<u8> = [3, 1, 2].into();
             set_ordered: std::collections::BTreeSet<String> = ["b", "a", "ccc"].map(str::to_owned).into();
-            set_hashed: std::collections::HashSet<u32> = (0..1).collect();
+            set_hashed: Hashed = (0..1).collect();
             map_empty: BTreeMap<String, u8> = BTreeMap::new();
             map_text: BTreeMap<String, u8> = BTreeMap::from([("b".to_owned(), 1), ("aa".to_owned(), 2)]);
             map_hashed: HashMap<String, u8> = (0..200_u8).map(|n| (format!("key {n}"), n)).collect();

@@ -2,7 +2,8 @@
 //!
 //! The way of a write: [`writer`] (order, groups) → [`inserts`] (rows until their fate is known), [`ends`], [`transaction`].
 //! Requests from outside: [`creation`], [`claim`], [`inbox`], [`views`], [`data`]. Beside them [`lease`] (this handle's
-//! workers live), [`sweep`] (others' don't), [`wakeups`] (what has changed). What must hold:
+//! workers live), [`sweep`] (others' don't), [`strays`] (what a worker owns unawares), [`wakeups`] (what has changed).
+//! What must hold:
 //! - a row is an insert at the next place of its log, and so is the fence that ends an owner: whoever is second collides;
 //! - each command can be sent again: what it wrote before is recognised;
 //! - an answer leaves only after most members have it in their journals;
