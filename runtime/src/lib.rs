@@ -165,5 +165,5 @@ pub mod prelude {
     pub use bson::doc;
     pub use serde::{Deserialize, Serialize};
 
-    pub use crate::{App, Error, IndexModel, Result, ResultExt, collection, durable, step, transaction};
+    pub use crate::{App, IndexModel, Result, ResultExt, collection, durable, step, transaction};
 }

@@ -79,6 +79,7 @@ async fn hibernate() -> Result<()> {
 
 /// Panics.
 #[durable]
+#[allow(clippy::panic, reason = "a test wants to see one")]
 async fn topple() -> Result<u64> {
     panic!("on purpose")
 }
