@@ -71,14 +71,12 @@ impl Shared {
             }
             shared.check_not_replaced()?;
             let asked = shared.clone();
-            let small = operation.is_read();
-            let run = async move {
+            let mut task = shared.runtime.spawn(async move {
                 asked.point_of_data(&operation, "before-commit");
                 let reply = asked.plainly(&operation).await;
                 asked.point_of_data(&operation, "after-commit");
                 reply
-            };
-            let mut task = if small { shared.set_off(run) } else { shared.runtime.spawn(run) };
+            });
             loop {
                 match tokio::time::timeout(shared.options.limit, &mut task).await {
                     Ok(Ok(reply)) => return reply,

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use mongodb::error::Result as Driven;
@@ -310,20 +309,6 @@ impl Shared {
                 }
             });
             task.await.unwrap_or_else(|_| Err(closed()))
-        }
-    }
-
-    /// Runs something on the store's threads, but for its beginning, which is quick: that runs here, so that a request is on
-    /// its way while they wake up. From then on nothing that happens to the caller's thread holds it up.
-    pub(super) fn set_off<T: Send + 'static>(&self, run: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        let mut run = Box::pin(run);
-        let inside = self.runtime.enter();
-        // Polled again by its task at once, it misses nothing that happened in between.
-        let begun = run.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        drop(inside);
-        match begun {
-            Poll::Ready(done) => self.runtime.spawn(std::future::ready(done)),
-            Poll::Pending => self.runtime.spawn(run),
         }
     }
 
