@@ -44,7 +44,7 @@ pub(crate) fn document_of<T: Serialize>(value: &T) -> Result<RawDocumentBuf> {
 pub(crate) fn read<T: DeserializeOwned + Send>(document: &RawDocument) -> Result<T, bson::error::Error> {
     let bytes = document.as_bytes();
     // A level takes 7 bytes at least.
-    if bytes.len() <= SHALLOW * 7 || !is_deeper(document, SHALLOW) {
+    if bytes.len() <= SHALLOW * 7 || raw_at(document, SHALLOW).is_ok() {
         return bson::deserialize_from_slice(bytes);
     }
     std::thread::scope(|scope| {
@@ -53,18 +53,6 @@ pub(crate) fn read<T: DeserializeOwned + Send>(document: &RawDocument) -> Result
         let thread = thread.map_err(<bson::error::Error as serde::de::Error>::custom)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
-}
-
-fn is_deeper(document: &RawDocument, levels: usize) -> bool {
-    levels == 0
-        || document.iter_elements().flatten().any(|element| match element.value() {
-            Ok(RawBsonRef::Document(inner)) => is_deeper(inner, levels - 1),
-            Ok(RawBsonRef::Array(inner)) => {
-                RawDocument::from_bytes(inner.as_bytes()).is_ok_and(|inner| is_deeper(inner, levels - 1))
-            }
-            Ok(RawBsonRef::JavaScriptCodeWithScope(code)) => is_deeper(code.scope, levels - 1),
-            _ => false,
-        })
 }
 
 /// A value in a document.
@@ -103,20 +91,21 @@ fn check_at(value: &Bson, left: usize) -> Result<()> {
 
 /// Refuses a document that is nested too deep, or whose bytes make no sense.
 pub(crate) fn check_raw(document: &RawDocument) -> Result<()> {
-    raw_at(document, 0)
+    raw_at(document, DEEPEST)
 }
 
-fn raw_at(document: &RawDocument, level: usize) -> Result<()> {
-    if level >= DEEPEST {
+/// Where so many levels are left, its own among them.
+fn raw_at(document: &RawDocument, left: usize) -> Result<()> {
+    if left == 0 {
         return Err(too_deep());
     }
     for element in document.iter_elements() {
         match element.and_then(|element| element.value()).map_err(unreadable)? {
-            RawBsonRef::Document(inner) => raw_at(inner, level + 1)?,
+            RawBsonRef::Document(inner) => raw_at(inner, left - 1)?,
             RawBsonRef::Array(inner) => {
-                raw_at(RawDocument::from_bytes(inner.as_bytes()).map_err(unreadable)?, level + 1)?;
+                raw_at(RawDocument::from_bytes(inner.as_bytes()).map_err(unreadable)?, left - 1)?;
             }
-            RawBsonRef::JavaScriptCodeWithScope(code) => raw_at(code.scope, level + 1)?,
+            RawBsonRef::JavaScriptCodeWithScope(code) => raw_at(code.scope, left - 1)?,
             _ => (),
         }
     }

@@ -70,7 +70,11 @@ pub(super) struct Connected {
     pub(super) plain: Database,
     #[cfg(test)]
     pub(super) options: ClientOptions,
+    /// One member is asked, and no other.
+    direct: bool,
     pub(super) redaction: Redaction,
+    /// The URI as it may be shown.
+    shown: String,
     /// Its name in messages.
     pub(super) name: String,
 }
@@ -99,7 +103,7 @@ pub(super) fn snapshot_options() -> DatabaseOptions {
     DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).selection_criteria(primary()).build()
 }
 
-/// Finds the server and asks it what it is.
+/// Makes the clients of a URI.
 pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let shown = shown(&options.uri);
     let parsed = tokio::time::timeout(options.limit, ClientOptions::parse(&options.uri)).await;
@@ -126,36 +130,38 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         .selection_criteria(client_options.selection_criteria.clone())
         .build();
     adjust(&mut client_options, options);
-    let failed = |error: &mongodb::error::Error| Failure::of(error, &redaction).error(&shown);
-    let client = Client::with_options(heard(&client_options, options)).map_err(|error| failed(&error))?;
-    let aside = Client::with_options(aside(&client_options)).map_err(|error| failed(&error))?;
+    let failed = |error: mongodb::error::Error| Failure::of(&error, &redaction).error(&shown);
+    let client = Client::with_options(heard(&client_options, options)).map_err(failed)?;
+    let aside = Client::with_options(aside(&client_options)).map_err(failed)?;
     let own = client.database(&database);
     let plain = client.database_with_options(&database, plain);
-    let check = async {
-        let hello = own.run_command(doc! { "hello": 1 }).await.map_err(|error| failed(&error))?;
-        check_server(&hello, &shown)?;
-        concerns::check_members(&plain, client_options.direct_connection == Some(true), &hello)?;
-        if options.make {
-            concerns::try_out(&plain, options.limit).await?;
-        }
-        Ok(())
-    };
-    let checked: Result<()> = check.await;
-    if let Err(error) = checked {
-        quit(&client, &aside).await;
-        return Err(error);
-    }
     let name = format!("{shown} (database {database})");
     Ok(Connected {
         client,
         aside,
         own,
         plain,
+        direct: client_options.direct_connection == Some(true),
         #[cfg(test)]
         options: client_options,
         redaction,
+        shown,
         name,
     })
+}
+
+impl Connected {
+    /// Asks the server what it is: whether it can be used.
+    pub(super) async fn check(&self, options: &MongoOptions) -> Result<()> {
+        let hello = self.own.run_command(doc! { "hello": 1 }).await;
+        let hello = hello.map_err(|error| Failure::of(&error, &self.redaction).error(&self.shown))?;
+        check_server(&hello, &self.shown)?;
+        concerns::check_members(&self.plain, self.direct, &hello)?;
+        if options.make {
+            concerns::try_out(&self.plain, options.limit).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Ends what the driver does in the background: it panics where its threads end first.

@@ -108,7 +108,11 @@ impl Shared {
     pub(super) async fn open(options: MongoOptions, bodies: Handle, runtime: Handle) -> Result<(Arc<Self>, Vec<u8>)> {
         let connected = client::connect(&options).await?;
         let (client, aside) = (connected.client.clone(), connected.aside.clone());
-        let opened = Self::of(connected, options, bodies, runtime).await;
+        let open = async {
+            connected.check(&options).await?;
+            Self::of(connected, options, bodies, runtime).await
+        };
+        let opened = open.await;
         if opened.is_err() {
             client::quit(&client, &aside).await;
         }

@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 
 use bson::doc;
 
-use super::executions::Execution;
 use super::failure::Failure;
 use super::shared::Shared;
 use super::sweep::Orphan;
@@ -32,19 +31,13 @@ impl Strays {
 impl Shared {
     /// Takes back what this worker owns and doesn't know of.
     pub(super) async fn take_back_strays(&self, worker: &WorkerId) -> Result<usize, Failure> {
-        let owned = doc! { "owner": &*worker.0 };
         let mut unknown = FastMap::default();
         // Nearly always this is all there is to it, and the index alone answers it.
-        if self.command(self.tables.executions.count_documents(owned.clone())).await? > self.claims.count(worker) {
-            let find = self.tables.executions.find(owned).projection(doc! { "_id": 1, "epoch": 1 });
-            let cursor = self.command(find).await?;
-            for found in self.gather(cursor).await? {
-                let found = Execution(found);
-                let (id, epoch) = (found.id()?, found.epoch());
-                if self.claims.with(&id, epoch, |_| ()).is_none() {
-                    unknown.insert(id, epoch);
-                }
-            }
+        let count = self.tables.executions.count_documents(doc! { "owner": &*worker.0 });
+        if self.command(count).await? > self.claims.count(worker) {
+            let owned = self.owned_by(&worker.0, None).await?.into_iter();
+            let strange = owned.filter(|owned| self.claims.with(&owned.id, owned.epoch, |_| ()).is_none());
+            unknown.extend(strange.map(|stray| (stray.id, stray.epoch)));
         }
         let strays = self.strays.seen_twice(unknown);
         if strays.is_empty() {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
+use mongodb::action::{Action, Find};
 use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::ReturnDocument;
 
@@ -153,15 +154,7 @@ impl Shared {
     async fn take_back_all(&self, worker: &str) -> Result<usize, Failure> {
         let mut taken = 0;
         loop {
-            let owned = doc! { "owner": worker, "status": OPEN };
-            let fields = doc! { "_id": 1, "epoch": 1 };
-            let find = self.tables.executions.find(owned).projection(fields).limit(AT_ONCE as i64);
-            let cursor = self.command(find).await?;
-            let mut orphans = Vec::new();
-            for found in self.gather(cursor).await? {
-                let found = Execution(found);
-                orphans.push(Orphan { id: found.id()?, epoch: found.epoch() });
-            }
+            let orphans = self.owned_by(worker, Some(AT_ONCE as i64)).await?;
             if orphans.is_empty() {
                 return Ok(taken);
             }
@@ -170,6 +163,15 @@ impl Shared {
             self.point("after-commit", || "fence".to_owned());
             taken += self.set_free(worker, &orphans).await?;
         }
+    }
+
+    /// What a worker owns, up to a limit.
+    pub(super) async fn owned_by(&self, worker: &str, limit: Option<i64>) -> Result<Vec<Orphan>, Failure> {
+        let owned = doc! { "owner": worker, "status": OPEN };
+        let find = self.tables.executions.find(owned).projection(doc! { "_id": 1, "epoch": 1 });
+        let cursor = self.command(find.optional(limit, Find::limit)).await?;
+        let found = self.gather(cursor).await?.into_iter().map(Execution);
+        found.map(|found| Ok(Orphan { id: found.id()?, epoch: found.epoch() })).collect()
     }
 
     /// Ends each owner's writing: a fence at the end of each log.

@@ -111,43 +111,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Err(invalid(format!("{} is a device, a pipe or a socket: name an ordinary file", path.display())));
     }
-    check_one_name(&path)?;
     Ok(path)
-}
-
-/// SQLite finds its other files by the name of the first: under two names each side has a log and locks of its own, and
-/// both write into one file.
-fn check_one_name(path: &Path) -> Result<()> {
-    let Ok(metadata) = path.metadata() else { return Ok(()) };
-    if names(&metadata) > 1 {
-        return Err(unsupported(path, "it has several names (hard links), and is damaged if two of them are used"));
-    }
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let is_path = |line: &str| line.split(' ').nth(4).is_some_and(|point| Path::new(&unescaped(point)) == path);
-    if mounts.lines().any(is_path) {
-        return Err(unsupported(
-            path,
-            "the file alone is mounted, without those that SQLite keeps beside it: mount its directory",
-        ));
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn names(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::nlink(metadata)
-}
-
-#[cfg(not(unix))]
-fn names(_: &std::fs::Metadata) -> u64 {
-    1
-}
-
-/// A path of `/proc/self/mountinfo`: spaces and the like are octal (proc(5)).
-fn unescaped(point: &str) -> String {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .iter()
-        .fold(point.to_owned(), |point, (escaped, plain)| point.replace(escaped, plain))
 }
 
 /// Opens a file, or makes a new one.
@@ -155,6 +119,7 @@ pub(super) fn file(path: &Path, migrations: &[&str], now: Stamp) -> Result<Opene
     let shown = path.display().to_string();
     check_library()?;
     check_file_system(path)?;
+    check_one_name(path)?;
     let opened = (|| {
         refuse_foreign(path, migrations)?;
         check_locks(path)?;
@@ -291,6 +256,41 @@ fn check_file_system(path: &Path) -> Result<()> {
 /// The name of a file system that is refused.
 pub(super) fn refused(magic: u64) -> Option<&'static str> {
     REFUSED.iter().find(|(number, _)| *number == magic).map(|(_, name)| *name)
+}
+
+/// SQLite finds its other files by the name of the first: under two names each side has a log and locks of its own, and
+/// both write into one file.
+fn check_one_name(path: &Path) -> Result<()> {
+    let Ok(metadata) = path.metadata() else { return Ok(()) };
+    if names(&metadata) > 1 {
+        return Err(unsupported(path, "it has several names (hard links), and is damaged if two of them are used"));
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let is_path = |line: &str| line.split(' ').nth(4).is_some_and(|point| Path::new(&unescaped(point)) == path);
+    if mounts.lines().any(is_path) {
+        return Err(unsupported(
+            path,
+            "the file alone is mounted, without those that SQLite keeps beside it: mount its directory",
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn names(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn names(_: &std::fs::Metadata) -> u64 {
+    1
+}
+
+/// A path of `/proc/self/mountinfo`: spaces and the like are octal (proc(5)).
+fn unescaped(point: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .iter()
+        .fold(point.to_owned(), |point, (escaped, plain)| point.replace(escaped, plain))
 }
 
 /// Looks at a file that is there, without a write.
