@@ -116,6 +116,46 @@ pub(crate) fn words(error: &DriverError) -> String {
             text.cloned().unwrap_or_else(|| "an insert failed".into())
         }
         DriverKind::Io(error) => error.to_string(),
+        DriverKind::ServerSelection { message, .. } => of_each_server(message).unwrap_or_else(|| message.clone()),
         kind => kind.to_string(),
+    }
+}
+
+/// What is wrong with each server, out of the driver's words about why it found none. It is said there alone, and in the
+/// words of the relay that outlast connects through, which is nobody's business.
+fn of_each_server(message: &str) -> Option<String> {
+    let servers = message.split("{ Address: ").skip(1).map(|server| {
+        let (address, rest) = server.split_once(", Type: ")?;
+        let error = rest.split_once("Error: Kind: ").and_then(|(_, error)| error.split_once(", labels: "));
+        let said = match error {
+            Some((said, _)) => WRAPPINGS.iter().fold(said, |said, words| said.strip_prefix(words).unwrap_or(said)),
+            None => rest.split([',', ' ']).next()?,
+        };
+        Some(format!("{address}: {}", said.trim_end_matches('.')))
+    });
+    let servers: Option<Vec<_>> = servers.collect();
+    servers.filter(|servers| !servers.is_empty()).map(|servers| servers.join("; "))
+}
+
+const WRAPPINGS: [&str; 3] =
+    ["I/O error: ", "An error occurred when connecting to a proxy host: ", "Error with reply: "];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_server_says_what_is_wrong_with_it() {
+        let of = |servers: &str| {
+            of_each_server(&format!("No available servers. Topology: {{ Type: Unknown, Servers: [ {servers} ] }}"))
+        };
+        let refused = "{ Address: one:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), \
+                       labels: {\"RetryableError\"}, source: None, server response: None }";
+        let relayed = "{ Address: two:2, Type: Unknown, Error: Kind: An error occurred when connecting to a proxy host: \
+                       Error with reply: Host unreachable., labels: {}, source: None, server response: None }";
+        let other = "{ Address: three:3, Type: RsSecondary, Average RTT: 3ms }";
+        let wanted = "one:1: Connection refused (os error 111); two:2: Host unreachable; three:3: RsSecondary";
+        assert_eq!(of(&format!("{refused}, {relayed}, {other}")).as_deref(), Some(wanted));
+        assert_eq!(of(""), None);
     }
 }

@@ -37,6 +37,7 @@ mod mailbag;
 mod native;
 mod options;
 mod purge;
+mod relay;
 mod report;
 mod schema;
 mod sessions;

@@ -107,8 +107,18 @@ async fn a_reply_comes_twice() {
     assert!(!raw.run(&ping).await.unwrap().contains_key("cursor"));
 }
 
-/// The driver doesn't look which request a reply answers. When it does, this fails, and replies that come twice belong
-/// among the faults of the workers' crowd (`tests/mongodb`).
+#[tokio::test]
+async fn a_reply_comes_once_more_before_the_next() {
+    let setting = Setting::new().await;
+    setting.proxy.add(Rule::new(Fault::RepeatReplyLate).on("find"));
+    let mut raw = RawClient::connect(setting.proxy.address()).await.unwrap();
+    let found = raw.run(&doc! { "find": "c", "$db": setting.mongo.name() }).await.unwrap();
+    let ping = doc! { "ping": 1, "$db": "admin" };
+    assert_eq!(raw.run(&ping).await.unwrap(), found);
+    assert!(!raw.run(&ping).await.unwrap().contains_key("cursor"));
+}
+
+/// The driver doesn't look which request a reply answers. When it does, this fails, and the store's relay can go.
 #[tokio::test]
 async fn the_driver_takes_the_second_of_two_replies_for_the_next_ones() {
     let setting = Setting::new().await;

@@ -12,6 +12,7 @@ use mongodb::{Client, Database};
 use super::concerns;
 use super::failure::{Failure, words};
 use super::options::MongoOptions;
+use super::relay::Relay;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The database where the URI names none.
@@ -70,6 +71,8 @@ pub(super) struct Connected {
     pub(super) plain: Database,
     #[cfg(test)]
     pub(super) options: ClientOptions,
+    /// What the clients connect through.
+    pub(super) relay: Option<Relay>,
     /// One member is asked, and no other.
     direct: bool,
     pub(super) redaction: Redaction,
@@ -130,6 +133,13 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         .selection_criteria(client_options.selection_criteria.clone())
         .build();
     adjust(&mut client_options, options);
+    let relay = Relay::for_clients(&client_options).await.map_err(|error| {
+        Failure::Unreachable(format!("no port of 127.0.0.1 can be had, through which connections go: {error}"))
+            .error(&shown)
+    })?;
+    if let Some(relay) = &relay {
+        client_options.socks5_proxy = Some(relay.as_proxy());
+    }
     let failed = |error: mongodb::error::Error| Failure::of(&error, &redaction).error(&shown);
     let client = Client::with_options(heard(&client_options, options)).map_err(failed)?;
     let aside = Client::with_options(aside(&client_options)).map_err(failed)?;
@@ -141,6 +151,7 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         aside,
         own,
         plain,
+        relay,
         direct: client_options.direct_connection == Some(true),
         #[cfg(test)]
         options: client_options,

@@ -20,6 +20,7 @@ use super::import::Tail;
 use super::incarnation::Incarnation;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
+use super::relay::Relay;
 use super::schema::{self, Tables};
 use super::sessions::Noted;
 use super::strays::Strays;
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     pub(super) client: Client,
     /// For what work mustn't hold up: leases and the change stream.
     pub(super) aside: Client,
+    /// What both connect through.
+    _relay: Option<Relay>,
     #[cfg(test)]
     pub(super) client_options: mongodb::options::ClientOptions,
     pub(super) own: Database,
@@ -127,7 +130,7 @@ impl Shared {
     ) -> Result<(Arc<Self>, Vec<u8>)> {
         #[cfg(test)]
         let client_options = connected.options;
-        let Connected { client, aside, own, plain, redaction, name, .. } = connected;
+        let Connected { client, aside, own, plain, relay, redaction, name, .. } = connected;
         let tables = Tables::of(&own);
         let found = schema::prepare(&own, &tables, &Failing(&redaction), options.make).await;
         let found = found.map_err(|fault| match fault {
@@ -146,6 +149,7 @@ impl Shared {
             redaction,
             client,
             aside,
+            _relay: relay,
             #[cfg(test)]
             client_options,
             own,

@@ -1,6 +1,6 @@
 //! Eight workers in processes of their own with leases of 300 ms, each behind a network that delays, cuts, loses requests
-//! and replies, and brings requests again after they were answered; some are frozen for longer than a lease, and the
-//! server itself is killed once in a while.
+//! and replies, brings replies twice, and requests again after they were answered; some are frozen for longer than a lease,
+//! and the server itself is killed once in a while.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -51,6 +51,12 @@ impl Worker {
             ("update", Fault::LoseReply, 0.01),
             ("update", Fault::LoseRequest, 0.01),
             ("find", Fault::LoseReply, 0.005),
+            ("insert", Fault::RepeatReply, 0.01),
+            ("insert", Fault::RepeatReplyLate, 0.01),
+            ("update", Fault::RepeatReply, 0.01),
+            ("update", Fault::RepeatReplyLate, 0.01),
+            ("find", Fault::RepeatReply, 0.005),
+            ("getMore", Fault::RepeatReplyLate, 0.005),
             ("insert", Fault::Again(Duration::from_millis(500)), 0.005),
             ("update", Fault::Again(Duration::from_millis(500)), 0.005),
         ] {
@@ -142,10 +148,7 @@ async fn eight_workers_end_everything_once_whatever_fails() {
     }
     all.await.unwrap();
     println!("{executions} executions ended in {:.1} s, {done:?}", begun.elapsed().as_secs_f64());
-    println!(
-        "requests and replies lost, and requests that came again: {}",
-        workers.iter().map(Worker::faults).sum::<u64>()
-    );
+    println!("requests and replies that were lost or came twice: {}", workers.iter().map(Worker::faults).sum::<u64>());
     let history = recorder.history(executions).await;
     let history = if mongo.is_stand_in().await { as_committed(history) } else { history };
     assert!(history.iter().all(|event| event.at > 0), "the server tells no time");

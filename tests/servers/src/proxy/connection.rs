@@ -19,6 +19,7 @@ use crate::wire::Message;
 enum Fate {
     Lost,
     Repeated,
+    RepeatedLate,
     Dropped,
     /// Replaced by the answer to this request.
     Replaced(Message, Document),
@@ -88,6 +89,7 @@ impl Connection<'_> {
             }
             Some(Fault::LoseReply) => Some(Fate::Lost),
             Some(Fault::RepeatReply) => Some(Fate::Repeated),
+            Some(Fault::RepeatReplyLate) => Some(Fate::RepeatedLate),
             Some(Fault::Hang) => Some(Fate::Dropped),
             Some(Fault::AnswerAfter(reply)) => Some(Fate::Replaced(request.clone(), reply)),
         };
@@ -99,8 +101,12 @@ impl Connection<'_> {
     }
 
     async fn replies(&self, mut from: OwnedReadHalf) -> std::io::Result<()> {
+        let mut late = None;
         while let Some(reply) = Message::read(&mut from).await? {
             self.pause_over().await;
+            if let Some(late) = late.take() {
+                self.answer(&late).await?;
+            }
             let fate = self.fates.lock().unwrap_or_else(PoisonError::into_inner).remove(&reply.answers());
             match fate {
                 None => self.answer(&reply).await?,
@@ -109,6 +115,10 @@ impl Connection<'_> {
                 Some(Fate::Repeated) => {
                     self.answer(&reply).await?;
                     self.answer(&reply).await?;
+                }
+                Some(Fate::RepeatedLate) => {
+                    self.answer(&reply).await?;
+                    late = Some(reply);
                 }
                 Some(Fate::Replaced(request, instead)) => self.answer(&Message::reply(&request, &instead)?).await?,
             }

@@ -18,6 +18,8 @@ pub enum Fault {
     /// The server does it, and its reply comes twice. A driver that doesn't look at what a reply answers takes the second
     /// one for the reply to its next request.
     RepeatReply,
+    /// The server does it, and its reply comes once more before the reply to the next request on this connection.
+    RepeatReplyLate,
     /// The server does it, and gets it once more so much later, by another connection. Nobody hears of that reply.
     Again(Duration),
     /// The server does it, and no reply ever comes; the connection stays.
