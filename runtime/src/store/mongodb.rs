@@ -90,7 +90,7 @@ impl MongoStore {
     pub(crate) async fn open(options: MongoOptions) -> Result<Arc<Self>> {
         let bodies = tokio::runtime::Handle::current();
         let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(driving())
             .thread_name("outlast-store")
             .enable_all()
             .build()
@@ -140,6 +140,11 @@ impl MongoStore {
         }
         async { drop(ended.await) }
     }
+}
+
+/// How many threads the driver gets: one drives what a few cores can do, and two would only wake each other.
+fn driving() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 4).clamp(1, 4))
 }
 
 /// How long the driver's tasks get to end.

@@ -296,8 +296,11 @@ impl Finding for mongodb::action::Find<'_, RawDocumentBuf> {
         if query.skip > 0 {
             find = find.skip(query.skip);
         }
-        if query.limit > 0 {
-            find = find.limit(i64::try_from(query.limit).unwrap_or(i64::MAX));
+        match query.limit {
+            0 => {}
+            // In a single batch, after which there is no cursor to ask.
+            1 => find = find.limit(-1),
+            limit => find = find.limit(i64::try_from(limit).unwrap_or(i64::MAX)),
         }
         if let Some(hint) = hint(query.hint.as_ref()) {
             find = find.hint(hint);

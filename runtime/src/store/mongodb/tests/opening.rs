@@ -85,6 +85,14 @@ async fn the_uris_concerns_are_the_applications_alone() {
     assert_eq!(store.shared.client_options.retry_writes, Some(true));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_uri_names_no_concerns_the_applications_are_the_safe_ones() {
+    let store = MongoStore::open(hasty(&server::new_database())).await.unwrap();
+    let (writes, reads) = (store.shared.plain.write_concern().unwrap(), store.shared.plain.read_concern().unwrap());
+    assert_eq!((&writes.w, writes.journal), (&Some(mongodb::options::Acknowledgment::Majority), Some(true)));
+    assert_eq!(reads.level, mongodb::options::ReadConcernLevel::Majority);
+}
+
 /// The level that the command of an estimate is sent with, by that of the URI.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_estimate_is_asked_for_with_a_concern_that_it_has() {
