@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{Acknowledgment, ClientOptions, CollectionOptions, ServerMonitoringMode, WriteConcern};
+use mongodb::options::{
+    Acknowledgment, ClientOptions, CollectionOptions, ReadConcern, ServerMonitoringMode, WriteConcern,
+};
 use mongodb::{Client, Collection, Database};
 use outlast_test_servers::Mongo;
 
@@ -22,10 +24,12 @@ pub(crate) async fn database(mongo: &Mongo) -> Result<Database> {
     Ok(Client::with_options(options)?.database(mongo.name()))
 }
 
-/// A collection whose writes are on most members' disks before they are answered, as outlast's own are.
-pub(crate) fn durable(database: &Database, name: &str) -> Collection<Document> {
+/// A collection whose writes are on most members' disks before they are answered, and whose reads show nothing else: as
+/// outlast's own are, and the application's where the URI says nothing.
+pub(crate) fn durable<T: Send + Sync>(database: &Database, name: &str) -> Collection<T> {
     let concern = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-    database.collection_with_options(name, CollectionOptions::builder().write_concern(concern).build())
+    let options = CollectionOptions::builder().write_concern(concern).read_concern(ReadConcern::majority());
+    database.collection_with_options(name, options.build())
 }
 
 /// A collection as one of outlast's own is, its indexes too.

@@ -28,7 +28,7 @@ pub(crate) async fn measure(mongo: &Mongo, batches: u64) -> Result<Json> {
     let app = App::new().store(mongo.uri()).start().await?;
     let ours = collection::<RawDocumentBuf>("numbers");
     ours.create_index(IndexModel::builder().keys(doc! { "at": 1 }).build()).await?;
-    let bare: Bare = bare::database(mongo).await?.collection("bare");
+    let bare: Bare = bare::durable(&bare::database(mongo).await?, "bare");
     bare.create_index(mongodb::IndexModel::builder().keys(doc! { "at": 1 }).build()).await?;
 
     let all = BATCH * i64::try_from(batches).map_err(wrong)?;
