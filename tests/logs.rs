@@ -1,4 +1,4 @@
-//! What a durable function logs is logged once, however often it is replayed.
+//! What a durable function logs is logged once, however often it is replayed; one that blocks its thread is told of.
 
 #![allow(clippy::unwrap_used)]
 
@@ -59,6 +59,24 @@ async fn talks() -> Result<()> {
     Ok(())
 }
 
+#[durable]
+async fn blocks() -> Result<()> {
+    compute();
+    Ok(())
+}
+
+fn compute() {
+    std::thread::sleep(std::time::Duration::from_secs(8));
+}
+
+/// Long enough to be told of, and for the end of it to be.
+async fn blocks_its_thread() {
+    let app = App::new().store("memory:").start().await.unwrap();
+    app.scope(async { blocks().await }).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    app.shutdown().await;
+}
+
 #[test]
 fn what_is_replayed_is_not_logged_again() {
     let kept = Kept::default();
@@ -72,11 +90,14 @@ fn what_is_replayed_is_not_logged_again() {
         run.result().await.unwrap();
         assert!(app.execution("talk").details().await.unwrap().claims() > 2, "it was never replayed");
         app.shutdown().await;
+        blocks_its_thread().await;
     });
     let kept = kept.0.lock().unwrap();
     for words in ["first words", "in the step", "after the step", "after the sleep", "last words"] {
         assert_eq!(kept.iter().filter(|message| *message == words).count(), 1, "{words}: {kept:?}");
     }
     assert!(kept.iter().any(|message| message == "span outlast.step"), "{kept:?}");
+    let told = |words: &str| kept.iter().filter(|message| message.contains(words)).count();
+    assert_eq!((told("has held its thread"), told("the executions behind it go on")), (1, 1), "{kept:?}");
     assert!(kept.iter().any(|message| message == "span outlast.execution"), "{kept:?}");
 }

@@ -294,7 +294,25 @@ impl Drop for Running {
     }
 }
 
+/// How long another store must have stood in the place of the one that was opened: someone may just be moving files.
+#[cfg(feature = "cli")]
+const LOST: std::time::Duration = std::time::Duration::from_secs(3);
+
 impl Running {
+    /// Waits until another store stands in the place of the one that was opened: nothing will ever be done here again.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn lost(&self) -> Error {
+        let mut since = None;
+        loop {
+            tokio::time::sleep(LOST / 10).await;
+            match self.engine.store.lost() {
+                None => since = None,
+                Some(error) if since.get_or_insert_with(std::time::Instant::now).elapsed() > LOST => return error,
+                Some(_) => {}
+            }
+        }
+    }
+
     /// Takes up nothing new, lets steps in flight reach their record within the grace, gives everything back at once.
     pub async fn shutdown(self) {
         self.engine.shut_down().await;

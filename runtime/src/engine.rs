@@ -29,6 +29,7 @@ mod random;
 mod running;
 mod signal;
 mod sleep;
+mod stall;
 mod state;
 mod states;
 mod step;

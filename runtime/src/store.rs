@@ -440,6 +440,9 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Why a request hasn't been answered within the caller's limit.
     fn late(&self) -> Error;
 
+    /// The error of a store in whose place another one stands: what was opened won't come back.
+    fn lost(&self) -> Option<Error>;
+
     /// The most executions that are worth claiming at a time.
     fn claims_at_once(&self) -> usize {
         2_000
@@ -471,6 +474,12 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Those of the given executions that have ended, are parked (`Err` with the reason) or don't exist.
     fn finished(&self, ids: Vec<ExecutionId>) -> BoxFuture<'_, Result<Ends>>;
+
+    /// The executions whose ends, or parkings, were told of since the last call. `None` if some may have been missed: any
+    /// may have ended.
+    fn told_ends(&self) -> Option<Vec<ExecutionId>> {
+        None
+    }
 
     /// Makes a parked or waiting execution due now, its crashes forgotten. `false` if it has ended or is owned.
     fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>>;

@@ -64,6 +64,18 @@ fn serve_says_what_it_serves_and_stops_for_sigterm() {
 }
 
 #[test]
+fn serve_ends_where_another_store_stands_in_its_place() {
+    let shop = Shop::new();
+    let mut serve = shop.start(&["--store", "sqlite://shop.db"]);
+    serve.hears("ready");
+    let at = |name: &str| shop.folder.path().join(name);
+    std::fs::rename(at("shop.db"), at("before.db")).unwrap();
+    std::fs::copy(at("before.db"), at("shop.db")).unwrap();
+    assert_eq!(serve.ends().code(), Some(75), "to be started again");
+    assert!(serve.hears("error: ").contains("another file was put in its place"));
+}
+
+#[test]
 fn a_second_signal_ends_serve_at_once() {
     for (name, code) in [("TERM", 143), ("INT", 130)] {
         let shop = Shop::new();

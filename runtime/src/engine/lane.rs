@@ -4,6 +4,7 @@
 //! A lane is a thread of its own: the store's writer wakes it directly, and a durable function is polled outside tokio's
 //! scheduler, whose budget and deferred wake-ups would make its polls differ from run to run.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 
 use super::Engine;
@@ -48,6 +49,24 @@ type Queue = Vec<Item>;
 struct Lane {
     inner: Mutex<Inner>,
     ready: Condvar,
+    /// Counts what its thread has taken up.
+    taken: AtomicU64,
+    /// The address of the execution that it has taken up last.
+    at: AtomicUsize,
+}
+
+/// What a lane is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Turn {
+    number: u64,
+    /// An address to compare: what was there may be gone.
+    execution: usize,
+}
+
+impl Turn {
+    pub(crate) fn is_of(self, execution: *const Execution) -> bool {
+        self.execution == execution.addr()
+    }
 }
 
 #[derive(Default)]
@@ -83,6 +102,23 @@ impl Lane {
         true
     }
 
+    /// Only its own thread takes anything up.
+    fn takes_up(&self, item: &Item) {
+        let execution = match item {
+            Item::Event(execution, _) => Arc::as_ptr(execution).addr(),
+            Item::Claimed(..) => 0,
+        };
+        self.at.store(execution, Ordering::Relaxed);
+        self.taken.store(self.taken.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// What it is at, unless it waits.
+    fn turn(&self) -> Option<Turn> {
+        let idle = self.inner.held().idle;
+        let turn = Turn { number: self.taken.load(Ordering::Relaxed), execution: self.at.load(Ordering::Relaxed) };
+        (!idle && turn.number > 0).then_some(turn)
+    }
+
     fn close(&self) {
         self.inner.held().closed = true;
         self.ready.notify_one();
@@ -103,6 +139,11 @@ impl Lanes {
     pub(crate) fn send(&self, execution: Arc<Execution>, event: Event) {
         let lane = &self.0[execution.lane];
         lane.send(Item::Event(execution, event));
+    }
+
+    /// What each lane is at.
+    pub(crate) fn turns(&self) -> impl Iterator<Item = Option<Turn>> {
+        self.0.iter().map(|lane| lane.turn())
     }
 
     /// Has an execution taken up by a lane, which is any.
@@ -140,6 +181,7 @@ fn run(engine: &Weak<Engine>, lane: &Lane) {
     let mut round = Queue::new();
     while engine.strong_count() > 0 && lane.next(&mut round) {
         for item in round.drain(..) {
+            lane.takes_up(&item);
             // Whatever panics, this lane's other executions go on.
             let handled = caught(|| match item {
                 Item::Event(execution, event) => driver::handle(&execution, event),

@@ -46,6 +46,7 @@ impl Engine {
     pub(crate) async fn start(self: &Arc<Self>) -> Result<()> {
         Lanes::start(self)?;
         self.runtime.spawn(super::timers::run(Arc::downgrade(self)));
+        self.runtime.spawn(super::stall::watch(Arc::downgrade(self)));
         if self.settings.worker {
             let worker = self.store.register(self.build).await?;
             *self.worker.held() = Some(worker.clone());
@@ -102,7 +103,8 @@ impl Engine {
 
     /// Tells callers about executions that ended on other workers.
     async fn tell_waiters(&self) -> Result<()> {
-        let mut ids = self.waiters.held().elsewhere();
+        let told = self.store.told_ends();
+        let mut ids = self.waiters.held().worth_a_look(told);
         if ids.is_empty() {
             return Ok(());
         }
@@ -111,7 +113,8 @@ impl Engine {
         if ids.is_empty() {
             return Ok(());
         }
-        for (id, finished) in self.store.finished(ids).await? {
+        let ends = self.store.finished(ids).await.inspect_err(|_| self.waiters.held().missed())?;
+        for (id, finished) in ends {
             self.waiters.held().tell(&id, finished);
         }
         Ok(())

@@ -31,6 +31,7 @@ mod import;
 mod inbox;
 mod incarnation;
 mod inserts;
+mod interests;
 mod lease;
 mod log;
 mod mailbag;
@@ -241,6 +242,10 @@ impl Store for MongoStore {
         self.shared.late()
     }
 
+    fn lost(&self) -> Option<Error> {
+        self.shared.check_not_replaced().err()
+    }
+
     fn claims_at_once(&self) -> usize {
         self.shared.batch.size()
     }
@@ -297,6 +302,10 @@ impl Store for MongoStore {
             let ids = ids.clone();
             async move { Ok(shared.finished(&ids).await?) }
         }))
+    }
+
+    fn told_ends(&self) -> Option<Vec<ExecutionId>> {
+        self.shared.interests.told_ends()
     }
 
     fn resume(&self, id: ExecutionId) -> BoxFuture<'_, Result<bool>> {

@@ -390,6 +390,11 @@ impl Store for SqliteStore {
         self.shared.late(self.options.limit)
     }
 
+    fn lost(&self) -> Option<Error> {
+        let failure = self.readers.as_ref()?.check_place().err()?;
+        (failure == Failure::Replaced).then(|| failure.error(&self.shared.file))
+    }
+
     fn claim(&self, request: ClaimRequest) -> BoxFuture<'_, Result<Vec<Claimed>>> {
         Box::pin(async move {
             let hand = self.handover();

@@ -67,6 +67,10 @@ async fn a_store_that_cannot_be_is_refused() {
     let case = Case::of("an address where nobody answers", ErrorKind::Unavailable, &["127.0.0.1:1", "address"]);
     case.is_refused(start(nobody)).await;
 
+    let unknown = "mongodb+srv://ann:s3cr3t-w0rd@no-such-host.invalid/shop".to_owned();
+    let case = Case::of("a name that nobody has", ErrorKind::Unavailable, &["no-such-host.invalid", "DNS", "address"]);
+    case.is_refused(start(unknown)).await;
+
     let silent = ScriptedServer::silent().await.unwrap();
     let uri = format!("mongodb://ann:{SECRET}@{}/shop", silent.address());
     let address = silent.address().to_string();

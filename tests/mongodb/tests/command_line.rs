@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -15,16 +15,15 @@ use outlast_test_servers::Mongo;
 /// The program has a function with secrets.
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
+fn command(store: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mongodb-shop"));
+    command.args(arguments).env("OUTLAST_STORE", store).env("OUTLAST_KEY", KEY).env_remove("RUST_LOG");
+    command
+}
+
 /// Runs the program on a store: its exit code, and all that it said.
 fn run(store: &str, arguments: &[&str]) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mongodb-shop"));
-    let output = command
-        .args(arguments)
-        .env("OUTLAST_STORE", store)
-        .env("OUTLAST_KEY", KEY)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap();
+    let output = command(store, arguments).output().unwrap();
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
     (output.status.code().unwrap(), said)
 }
@@ -56,6 +55,21 @@ async fn who_only_looks_makes_nothing() {
     assert!(run(&mongo.uri(), &["ls"]).1.contains("double"));
     assert_eq!(run(&mongo.uri(), &["show", "d"]).0, 0);
     assert!(!executions.list_index_names().await.unwrap().contains(&"tell".to_owned()), "indexes are serve's business");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serve_ends_where_its_store_was_dropped() {
+    let mongo = Mongo::start();
+    let serve = command(&mongo.uri(), &["serve"]).stderr(Stdio::piped()).spawn().unwrap();
+    let workers = mongo.database().await.collection::<Document>("outlast.workers");
+    while workers.find_one(doc! {}).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    mongo.database().await.drop().await.unwrap();
+    let ended = tokio::task::spawn_blocking(|| serve.wait_with_output().unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(!ended.status.success() && said.contains("is another one than this process opened"), "{said}");
 }
 
 static CHARGED: AtomicU32 = AtomicU32::new(0);

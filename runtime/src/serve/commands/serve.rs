@@ -38,7 +38,11 @@ pub(crate) async fn run(app: App, output: &mut Output) -> Done {
         output.answer(&Answer { ready: true, store: &store, functions, pid: std::process::id() })?;
         output.flush()?;
     }
-    let interrupt = interrupts.next().await;
+    let interrupt = tokio::select! {
+        interrupt = interrupts.next() => interrupt,
+        // Who started it starts it again, and finds the store that is there now.
+        error = running.lost() => return Err(error.into()),
+    };
     tracing::info!(
         "{}: stopping; what runs gets its time to be recorded, a second signal ends it at once",
         interrupt.name()

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bson::{Document, doc};
+use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, DatabaseOptions, ReadConcern, ReadPreference, SelectionCriteria,
     ServerMonitoringMode, WriteConcern,
@@ -114,6 +115,10 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
         Err(_) => {
             let text = "its addresses weren't found in time (DNS)".into();
             return Err(Failure::Unreachable(text).error(&shown));
+        }
+        Ok(Err(error)) if matches!(*error.kind, DriverKind::DnsResolve { .. }) => {
+            let text = Redaction::of(&options.uri, None).clean(&words(&error));
+            return Err(Failure::Unreachable(format!("its addresses weren't found (DNS): {text}")).error(&shown));
         }
         Ok(Err(error)) => {
             let text = Redaction::of(&options.uri, None).clean(&words(&error));

@@ -18,13 +18,13 @@ use super::creation::Creations;
 use super::failure::{Failure, Fault};
 use super::import::Tail;
 use super::incarnation::Incarnation;
+use super::interests::Interests;
 use super::mailbag::Mailbag;
 use super::options::MongoOptions;
 use super::relay::Relay;
 use super::schema::{self, Tables};
 use super::sessions::Noted;
 use super::strays::Strays;
-use super::wakeups::Interests;
 use super::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -219,9 +219,9 @@ impl Shared {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         match (health.is_some(), failure) {
             (false, Some(failure)) => {
-                tracing::warn!(error = %failure.error(&self.name), "the store can't be reached; it is tried again");
+                tracing::warn!(error = %failure.error(&self.name), "the store failed; it is tried again");
             }
-            (true, None) => tracing::info!(store = %self.name, "the store can be reached again"),
+            (true, None) => tracing::info!(store = %self.name, "the store answers again"),
             (true, Some(_)) | (false, None) => (),
         }
         if health.is_some() || failure.is_some() {

@@ -4,17 +4,16 @@
 //! Events are hints: whoever hears of one looks for itself. So a stream that breaks is opened anew from now on, and one
 //! look makes up for what was missed. The task owns the stream alone; nothing selects over it.
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use bson::{Bson, RawDocument, RawDocumentBuf, doc};
+use bson::{Bson, RawDocumentBuf, doc};
 use mongodb::Client;
 use mongodb::change_stream::ChangeStream;
 use tokio::task::AbortHandle;
 
 use super::failure::Failure;
+use super::interests::concerns;
 use super::schema::Tables;
 use super::shared::Shared;
 
@@ -60,7 +59,7 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
         let Some(open) = &mut stream else {
             match watch(&tables).await {
                 Ok(opened) => {
-                    alive.interests.followed.store(true, Ordering::Release);
+                    alive.interests.follow(true);
                     said = false;
                     stream = Some(opened);
                 }
@@ -106,7 +105,7 @@ async fn look_out(shared: Weak<Shared>, tables: Tables) {
             }
             Ok(None) | Err(_) => {
                 stream = None;
-                alive.interests.followed.store(false, Ordering::Release);
+                alive.interests.follow(false);
                 // A stream ends with its collection, too.
                 if let Ok(true) = alive.look_at_incarnation(&alive.tables.meta).await {
                     return;
@@ -133,77 +132,22 @@ async fn watch(tables: &Tables) -> mongodb::error::Result<ChangeStream<RawDocume
         updated("due"),
         updated("bell"),
         updated("status"),
+        doc! { "updateDescription.removedFields": "tell" }.into(),
         doc! { "operationType": { "$in": ["insert", "replace"] }, "fullDocument.due": { "$exists": true } }.into(),
     ];
     let pipeline = [
         doc! { "$match": { "operationType": { "$in": ["insert", "update", "replace"] }, "$or": interesting } },
         doc! { "$project": {
             "operationType": 1,
+            "documentKey": 1,
             "new": "$fullDocument.queue",
             "queue": "$updateDescription.updatedFields.queue",
             "due": "$updateDescription.updatedFields.due",
             "status": "$updateDescription.updatedFields.status",
+            "removed": "$updateDescription.removedFields",
             "bell": "$updateDescription.updatedFields.bell",
         } },
     ];
     let stream = tables.executions.watch().pipeline(pipeline).max_await_time(AWAIT).await?;
     Ok(stream.with_type())
-}
-
-/// What has been asked of this handle of late: events about anything else are passed over.
-#[derive(Default)]
-pub(super) struct Interests {
-    /// The functions that its worker has; `None` before anyone has asked what is due.
-    codes: Mutex<Option<HashSet<String>>>,
-    /// When ends were last asked for.
-    ends: Mutex<Option<Instant>>,
-    /// A stream is open, so that changes are told.
-    followed: AtomicBool,
-}
-
-/// Who waits for ends asks at least so often.
-const ASKED: Duration = Duration::from_secs(10);
-
-impl Interests {
-    /// Someone asks what is due of these functions.
-    pub(super) fn in_due(&self, codes: impl Iterator<Item = String>) {
-        let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = known.get_or_insert_default();
-        known.extend(codes);
-    }
-
-    /// Whether a change stream is open.
-    pub(super) fn are_followed(&self) -> bool {
-        self.followed.load(Ordering::Acquire)
-    }
-
-    /// Someone waits for ends.
-    pub(super) fn in_ends(&self) {
-        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn has_code(&self, code: &str) -> bool {
-        let known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().is_none_or(|known| known.contains(code))
-    }
-
-    fn waits_for_ends(&self) -> bool {
-        let asked = *self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.is_some_and(|asked| asked.elapsed() < ASKED)
-    }
-}
-
-/// Whether an event may matter to a worker of this handle, or to a caller that waits here.
-fn concerns(shared: &Shared, event: &RawDocument) -> bool {
-    let has = |field: &str| matches!(event.get(field), Ok(Some(value)) if value.as_null().is_none());
-    let interests = &shared.interests;
-    if let Ok(code) = event.get_str("new").or_else(|_| event.get_str("queue")) {
-        return interests.has_code(code);
-    }
-    if has("due") || (has("status") && interests.waits_for_ends()) {
-        return true;
-    }
-    let Ok(bell) = event.get_str("bell") else { return false };
-    let owner = bell.split(' ').next().unwrap_or_default();
-    shared.claims.standing().iter().any(|worker| &*worker.0 == owner)
 }

@@ -18,6 +18,8 @@ pub(super) enum Failure {
     ReadOnly,
     /// The operating system says no.
     Io(String),
+    /// Another file stands in its place.
+    Replaced,
     /// What stands in the file makes no sense.
     Damaged(String),
     /// A value is larger than SQLite can hold.
@@ -46,6 +48,10 @@ impl Failure {
             Self::Io(text) => {
                 unavailable(format!("the store {file} can't be reached: {text}. Look at the disk, and call again"))
             }
+            Self::Replaced => unavailable(format!(
+                "the store {file} can't be reached: another file was put in its place while it was open. Restart the \
+                 program, which opens what is there now"
+            )),
             Self::Damaged(text) => Error::of(
                 ErrorKind::Damaged,
                 format!(

@@ -50,10 +50,7 @@ impl Identity {
 
     /// Fails if the path leads elsewhere now.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        if Self::of(&self.path)? == *self {
-            return Ok(());
-        }
-        Err(Failure::Io("another file was put in its place while it was open: restart the program".into()))
+        if Self::of(&self.path)? == *self { Ok(()) } else { Err(Failure::Replaced) }
     }
 }
 

@@ -103,6 +103,11 @@ impl Readers {
         self.add().inspect_err(|_| self.lock().lent -= 1)
     }
 
+    /// Fails if another file stands in the place of the store's, or none.
+    pub(super) fn check_place(&self) -> Result<(), Failure> {
+        self.store.check()
+    }
+
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.at_hand.close();

@@ -48,6 +48,34 @@ async fn a_handle_hears_what_concerns_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_is_awaited_is_told_of_by_name() {
+    let ((_, store), (other, _)) = two().await;
+    let one = other.owned_call(call("one", 1)).await.unwrap();
+    other.owned_call(call("two", 2)).await.unwrap();
+    assert_eq!(store.told_ends(), None, "nobody knows what was before");
+    store.finished(vec![id("one"), id("two")]).await.unwrap();
+    assert_eq!(store.told_ends(), Some(vec![]));
+    assert!(heard(&store, other.must(&one, Write::End(succeeded(1)))).await.is_some());
+    assert_eq!(store.told_ends(), Some(vec![id("one")]));
+    assert_eq!(store.told_ends(), Some(vec![]), "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_is_told_of_when_its_watchers_know() {
+    let ((_, store), (other, others)) = two().await;
+    let child = other.owned_call(call("child", 1)).await.unwrap();
+    let update = |change: Document| others.shared.tables.executions.update_one(doc! { "_id": "child" }, change);
+    update(doc! { "$set": { "tell": true } }).await.unwrap();
+    store.finished(vec![id("child")]).await.unwrap();
+    heard(&store, other.must(&child, Write::End(succeeded(1)))).await;
+    assert_eq!(store.finished(vec![id("child")]).await.unwrap().len(), 0, "its watchers haven't been told");
+    store.told_ends();
+    assert!(heard(&store, async { update(doc! { "$unset": { "tell": "" } }).await.unwrap() }).await.is_some());
+    assert_eq!(store.told_ends(), Some(vec![id("child")]));
+    assert_eq!(store.finished(vec![id("child")]).await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_breaks_is_opened_anew() {
     let proxy = proxy::Proxy::start(&server::address()).await;
     let database = server::new_database();
