@@ -8,16 +8,17 @@ use super::execution::Execution;
 use super::held::Held;
 use super::lane::Turn;
 
-/// How long one poll may take before it is said.
-const LIMIT: Duration = Duration::from_secs(5);
 /// How often lanes are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// At so many looks one after the other a lane is at the same thing before it is said. Not a time: all of the process may
+/// have stood still.
+const LOOKS: u32 = 5;
 
 /// A lane at its last look.
 struct Seen {
     turn: Option<Turn>,
+    looks: u32,
     since: Instant,
-    told: bool,
 }
 
 /// Tells of lanes that stand still; ends with the engine.
@@ -33,16 +34,18 @@ pub(crate) async fn watch(engine: Weak<Engine>) {
 }
 
 fn look(engine: &Engine, seen: &mut Vec<Seen>) {
-    seen.resize_with(engine.lanes.count(), || Seen { turn: None, since: Instant::now(), told: false });
+    seen.resize_with(engine.lanes.count(), || Seen { turn: None, looks: 0, since: Instant::now() });
     for (seen, turn) in seen.iter_mut().zip(engine.lanes.turns()) {
         if seen.turn != turn {
-            if seen.told {
+            if seen.looks >= LOOKS {
                 tracing::info!("the executions behind it go on, after {:.0?}", seen.since.elapsed());
             }
-            *seen = Seen { turn, since: Instant::now(), told: false };
-        } else if turn.is_some() && !seen.told && seen.since.elapsed() >= LIMIT {
-            seen.told = true;
-            tell(engine, turn);
+            *seen = Seen { turn, looks: 0, since: Instant::now() };
+        } else if turn.is_some() {
+            seen.looks += 1;
+            if seen.looks == LOOKS {
+                tell(engine, turn);
+            }
         }
     }
 }
@@ -56,7 +59,8 @@ fn tell(engine: &Engine, turn: Option<Turn>) {
     tracing::warn!(
         id = %execution.id,
         function = execution.function.name,
-        "it has held its thread for {LIMIT:?}, and other executions wait behind it: what blocks (a sleep of the thread, a \
-         lock, a long computation) belongs into `tokio::task::spawn_blocking`, in a step"
+        "it has held its thread for {:?}, and other executions wait behind it: what blocks (a sleep of the thread, a \
+         lock, a long computation) belongs into `tokio::task::spawn_blocking`, in a step",
+        LOOK * LOOKS
     );
 }

@@ -2,7 +2,7 @@
 //! <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The header, and what follows it in every kind of message: the flags of `OP_MSG`.
 const HEAD: usize = 20;
@@ -61,7 +61,14 @@ impl Messages {
 
 /// What the driver has asked on a connection and not been told.
 #[derive(Debug, Default)]
-pub(super) struct Asked(Mutex<Awaited>);
+pub(super) struct Asked(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    awaited: Awaited,
+    /// A reply was dropped: that is said once.
+    said: bool,
+}
 
 #[derive(Debug, Default, Clone, Copy)]
 enum Awaited {
@@ -74,28 +81,32 @@ enum Awaited {
 }
 
 impl Asked {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Notes a request, which always passes. One that gets no reply is followed by the next.
     pub(super) fn ask(&self, request: &Header) -> bool {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Awaited::ReplyTo(request.id);
+        self.state().awaited = Awaited::ReplyTo(request.id);
         true
     }
 
     /// Whether a reply is the one that is waited for. Whoever streams replies says more often than once what is so: those
     /// are all let through.
     pub(super) fn answer(&self, reply: &Header) -> bool {
-        let mut awaited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let passes = match *awaited {
+        let mut state = self.state();
+        let passes = match state.awaited {
             Awaited::Nothing => false,
             Awaited::ReplyTo(request) => reply.response_to == request,
             Awaited::Stream => true,
         };
         if passes {
-            *awaited = if reply.more_to_come { Awaited::Stream } else { Awaited::Nothing };
-        } else {
+            state.awaited = if reply.more_to_come { Awaited::Stream } else { Awaited::Nothing };
+        } else if !std::mem::replace(&mut state.said, true) {
             tracing::warn!(
                 request = reply.response_to,
-                "a reply of MongoDB came that nobody waits for, and was dropped: something between this process and the \
-                 server repeats replies"
+                "a reply of MongoDB that nobody waits for was dropped, as all such will be on this connection: something \
+                 between this process and the server repeats replies"
             );
         }
         passes
