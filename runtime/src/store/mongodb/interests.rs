@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bson::RawDocument;
+use bson::{RawBsonRef, RawDocument};
 
 use super::shared::Shared;
 use crate::hashing::FastSet;
@@ -92,21 +92,34 @@ impl Interests {
 
 /// Whether an event may matter to a worker of this handle, or to a caller that waits here.
 pub(super) fn concerns(shared: &Shared, event: &RawDocument) -> bool {
-    let has = |field: &str| matches!(event.get(field), Ok(Some(value)) if value.as_null().is_none());
     let interests = &shared.interests;
-    // An end counts once its watchers have been told, and are forgotten.
-    let told = matches!(event.get_array("removed"), Ok(fields) if fields.into_iter().flatten().any(|field| field.as_str() == Some("tell")));
-    let ends = (told || has("status")) && interests.waits_for_ends();
-    if ends && let Ok(id) = event.get_document("documentKey").and_then(|key| key.get_str("_id")) {
-        interests.tell_of(id);
+    if interests.waits_for_ends() && may_end(event) {
+        if let Ok(id) = event.get_document("documentKey").and_then(|key| key.get_str("_id")) {
+            interests.tell_of(id);
+        }
+        return true;
     }
     if let Ok(code) = event.get_str("new").or_else(|_| event.get_str("queue")) {
         return interests.has_code(code);
     }
-    if has("due") || ends {
+    if has(event, "due") {
         return true;
     }
     let Ok(bell) = event.get_str("bell") else { return false };
     let owner = bell.split(' ').next().unwrap_or_default();
     shared.claims.standing().iter().any(|worker| &*worker.0 == owner)
+}
+
+/// Whether an execution may have ended, or been parked. An end counts once its watchers have been told: then it forgets
+/// that they have to be.
+fn may_end(event: &RawDocument) -> bool {
+    let removed = |field: &str| {
+        let all = event.get_array("removed").into_iter().flatten().flatten();
+        all.filter_map(RawBsonRef::as_str).any(|removed| removed == field)
+    };
+    has(event, "status") || removed("tell")
+}
+
+fn has(event: &RawDocument, field: &str) -> bool {
+    matches!(event.get(field), Ok(Some(value)) if value.as_null().is_none())
 }
