@@ -19,6 +19,14 @@ struct Seen {
     turn: Option<Turn>,
     looks: u32,
     since: Instant,
+    /// The execution that was told of.
+    told: String,
+}
+
+impl Seen {
+    fn first(turn: Option<Turn>) -> Self {
+        Self { turn, looks: 0, since: Instant::now(), told: String::new() }
+    }
 }
 
 /// Tells of lanes that stand still; ends with the engine.
@@ -34,27 +42,28 @@ pub(crate) async fn watch(engine: Weak<Engine>) {
 }
 
 fn look(engine: &Engine, seen: &mut Vec<Seen>) {
-    seen.resize_with(engine.lanes.count(), || Seen { turn: None, looks: 0, since: Instant::now() });
+    seen.resize_with(engine.lanes.count(), || Seen::first(None));
     for (seen, turn) in seen.iter_mut().zip(engine.lanes.turns()) {
         if seen.turn != turn {
             if seen.looks >= LOOKS {
-                tracing::info!("the executions behind it go on, after {:.0?}", seen.since.elapsed());
+                tracing::info!(id = seen.told, "the executions behind it go on, after {:.0?}", seen.since.elapsed());
             }
-            *seen = Seen { turn, looks: 0, since: Instant::now() };
+            *seen = Seen::first(turn);
         } else if turn.is_some() {
             seen.looks += 1;
             if seen.looks == LOOKS {
-                tell(engine, turn);
+                seen.told = tell(engine, turn);
             }
         }
     }
 }
 
-fn tell(engine: &Engine, turn: Option<Turn>) {
+fn tell(engine: &Engine, turn: Option<Turn>) -> String {
     let is_it = |execution: &&Arc<Execution>| turn.is_some_and(|turn| turn.is_of(Arc::as_ptr(execution)));
     let execution = engine.live.held().values().find(is_it).cloned();
     let Some(execution) = execution else {
-        return tracing::warn!("an execution that was given up holds its thread: others wait behind it");
+        tracing::warn!("an execution that was given up holds its thread: others wait behind it");
+        return String::new();
     };
     tracing::warn!(
         id = %execution.id,
@@ -63,4 +72,5 @@ fn tell(engine: &Engine, turn: Option<Turn>) {
          lock, a long computation) belongs into `tokio::task::spawn_blocking`, in a step",
         LOOK * LOOKS
     );
+    execution.id.to_string()
 }

@@ -117,24 +117,44 @@ pub(crate) fn words(error: &DriverError) -> String {
         }
         DriverKind::Io(error) => error.to_string(),
         DriverKind::ServerSelection { message, .. } => of_each_server(message).unwrap_or_else(|| message.clone()),
+        DriverKind::ProxyConnect { message, .. } => unwrapped(message),
         kind => kind.to_string(),
     }
 }
 
-/// What is wrong with each server, out of the driver's words about why it found none. It is said there alone, and in the
-/// words of the relay that outlast connects through, which is nobody's business.
+/// What is wrong with each server, out of the driver's words about why it found none: it is said there alone.
 fn of_each_server(message: &str) -> Option<String> {
     let servers = message.split("{ Address: ").skip(1).map(|server| {
         let (address, rest) = server.split_once(", Type: ")?;
         let error = rest.split_once("Error: Kind: ").and_then(|(_, error)| error.split_once(", labels: "));
-        let said = match error {
-            Some((said, _)) => WRAPPINGS.iter().fold(said, |said, words| said.strip_prefix(words).unwrap_or(said)),
-            None => rest.split([',', ' ']).next()?,
+        let said = match (error, rest.split([',', ' ']).next()?) {
+            (Some((said, _)), _) => unwrapped(said),
+            (None, "Unknown") => "no answer".to_owned(),
+            (None, kind) => kind.to_owned(),
         };
-        Some(format!("{address}: {}", said.trim_end_matches('.')))
+        Some(format!("{}: {said}", bracketed(address)))
     });
-    let servers: Option<Vec<_>> = servers.collect();
-    servers.filter(|servers| !servers.is_empty()).map(|servers| servers.join("; "))
+    let servers = servers.collect::<Option<Vec<_>>>().filter(|servers| !servers.is_empty())?.join("; ");
+    Some(match message.split_once("Set Name: ").and_then(|(_, rest)| rest.split([',', ' ']).next()) {
+        Some(set) => format!("no primary of the replica set `{set}` was found: {servers}"),
+        None => servers,
+    })
+}
+
+/// An address of IPv6 as it is written in a URI.
+fn bracketed(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        Some(_) | None => address.to_owned(),
+    }
+}
+
+/// An error without what the driver puts around it: its kind, and words about the proxy that it takes outlast's relay for.
+fn unwrapped(said: &str) -> String {
+    let said =
+        WRAPPINGS.iter().fold(said, |said, words| said.strip_prefix(words).unwrap_or(said)).trim_end_matches('.');
+    // The relay's word for a name without an address.
+    if said == "Address type not supported" { "this name has no address (DNS)".to_owned() } else { said.to_owned() }
 }
 
 const WRAPPINGS: [&str; 3] =
@@ -144,18 +164,24 @@ const WRAPPINGS: [&str; 3] =
 mod tests {
     use super::*;
 
+    fn of(kind: &str, servers: &str) -> Option<String> {
+        of_each_server(&format!("No available servers. Topology: {{ Type: {kind}, Servers: [ {servers} ] }}"))
+    }
+
     #[test]
     fn each_server_says_what_is_wrong_with_it() {
-        let of = |servers: &str| {
-            of_each_server(&format!("No available servers. Topology: {{ Type: Unknown, Servers: [ {servers} ] }}"))
-        };
-        let refused = "{ Address: one:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), \
+        let refused = "{ Address: ::1:1, Type: Unknown, Error: Kind: I/O error: Connection refused (os error 111), \
                        labels: {\"RetryableError\"}, source: None, server response: None }";
         let relayed = "{ Address: two:2, Type: Unknown, Error: Kind: An error occurred when connecting to a proxy host: \
-                       Error with reply: Host unreachable., labels: {}, source: None, server response: None }";
-        let other = "{ Address: three:3, Type: RsSecondary, Average RTT: 3ms }";
-        let wanted = "one:1: Connection refused (os error 111); two:2: Host unreachable; three:3: RsSecondary";
-        assert_eq!(of(&format!("{refused}, {relayed}, {other}")).as_deref(), Some(wanted));
-        assert_eq!(of(""), None);
+                       Error with reply: Address type not supported., labels: {}, source: None, server response: None }";
+        let (silent, other) =
+            ("{ Address: three:3, Type: Unknown }", "{ Address: four:4, Type: RsSecondary, Average RTT: 3ms }");
+        let wanted = "[::1]:1: Connection refused (os error 111); two:2: this name has no address (DNS); three:3: no answer; \
+                      four:4: RsSecondary";
+        let all = format!("{refused}, {relayed}, {silent}, {other}");
+        assert_eq!(of("Unknown", &all).as_deref(), Some(wanted));
+        let of_a_set = of("ReplicaSetNoPrimary, Set Name: rs0", other).unwrap();
+        assert_eq!(of_a_set, "no primary of the replica set `rs0` was found: four:4: RsSecondary");
+        assert_eq!(of("Unknown", ""), None);
     }
 }

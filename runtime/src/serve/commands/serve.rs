@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::NOT_LINKED;
 use crate::app::App;
+use crate::error::ErrorKind;
 use crate::serve::interrupts::Interrupts;
 use crate::serve::output::{Done, Output};
 
@@ -41,7 +42,7 @@ pub(crate) async fn run(app: App, output: &mut Output) -> Done {
     let interrupt = tokio::select! {
         interrupt = interrupts.next() => interrupt,
         // Who started it starts it again, and finds the store that is there now.
-        error = running.lost() => return Err(error.into()),
+        error = running.lost() => return Err(error.with_kind(ErrorKind::Unavailable).into()),
     };
     tracing::info!(
         "{}: stopping; what runs gets its time to be recorded, a second signal ends it at once",

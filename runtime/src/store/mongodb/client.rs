@@ -132,6 +132,10 @@ pub(super) async fn connect(options: &MongoOptions) -> Result<Connected> {
     let database = named.unwrap_or_else(|| DATABASE.to_owned());
     check_database(&database)?;
     concerns::check(&client_options)?;
+    if client_options.socks5_proxy.is_some() {
+        let text = "`proxyHost` in OUTLAST_STORE: outlast reaches MongoDB without a proxy; leave it out";
+        return Err(Error::of(ErrorKind::Unsupported, text));
+    }
     let plain = DatabaseOptions::builder()
         .read_concern(client_options.read_concern.clone())
         .write_concern(client_options.write_concern.clone())
@@ -216,7 +220,9 @@ fn adjust(client: &mut ClientOptions, options: &MongoOptions) {
     // A monitor that streams holds a second connection to each server, and is soon told of what every command finds out.
     client.server_monitoring_mode.get_or_insert(ServerMonitoringMode::Poll);
     client.server_selection_timeout = Some(options.limit * 4 / 5);
-    client.connect_timeout = Some(client.connect_timeout.unwrap_or(options.limit).min(options.limit * 4 / 5));
+    // Zero is no limit to the driver.
+    let connect = client.connect_timeout.filter(|limit| !limit.is_zero()).unwrap_or(options.limit);
+    client.connect_timeout = Some(connect.min(options.limit * 4 / 5));
     client.heartbeat_freq.get_or_insert(Duration::from_secs(2));
     client.retry_writes = Some(true);
     client.retry_reads = Some(true);
