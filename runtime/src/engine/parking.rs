@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::driver;
 use super::execution::Execution;
 use super::held::Held;
 use super::state::{Pending, Phase};
@@ -56,12 +55,6 @@ fn park(execution: &Arc<Execution>) {
     let soon = Stamp::now().after(execution.engine.settings.park_after);
     if wake.is_some_and(|wake| wake <= soon) {
         return;
-    }
-    if wake.is_none() && !state.waits_for_messages() {
-        // What would wake it isn't in the record, and meets nobody once the root is gone.
-        let error = driver::waits_for_nothing(execution, &state);
-        drop(state);
-        return park_for_good(execution, error);
     }
     let unwanted = state.abort_all();
     execution.submit(&mut state, Write::Release { wake }, Pending::Release);
