@@ -19,17 +19,13 @@ use mongodb::options::{ClientOptions, ServerAddress, Socks5Proxy, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 
 use self::socks::Pass;
-use self::wire::{Asked, Header, Messages, Verdict};
+use self::wire::{Asked, Header, Messages};
 
 /// What is read at once: most messages whole, large ones in pieces.
 const BUFFER: usize = 32 * 1024;
-/// How many may be connected that haven't shown their pass, and for how long: the port is there for all of the machine.
-const STRANGERS: usize = 32;
-const ADMISSION: Duration = Duration::from_secs(1);
 /// How long to wait before connections are accepted again after the system had none to give.
 const BREATH: Duration = Duration::from_millis(50);
 
@@ -45,7 +41,8 @@ impl Relay {
     pub(super) async fn for_clients(options: &ClientOptions) -> io::Result<Option<Self>> {
         let encrypted = matches!(options.tls, Some(Tls::Enabled(_)));
         let by_network = options.hosts.iter().any(|host| matches!(host, ServerAddress::Tcp { .. }));
-        if encrypted || !by_network {
+        // A proxy of the user's own stays: the driver takes one.
+        if encrypted || !by_network || options.socks5_proxy.is_some() {
             return Ok(None);
         }
         Self::start(options.connect_timeout.unwrap_or(LIMIT)).await.map(Some)
@@ -79,24 +76,18 @@ impl Drop for Relay {
 const LIMIT: Duration = Duration::from_secs(10);
 
 async fn accept(listener: TcpListener, pass: Arc<Pass>, limit: Duration) {
-    let strangers = Arc::new(Semaphore::new(STRANGERS));
-    let mut said = false;
-    // The permit first: who isn't let in yet waits outside, where it costs nothing.
-    while let Ok(stranger) = strangers.clone().acquire_owned().await {
+    loop {
         match listener.accept().await {
             Ok((driver, _)) => {
-                said = false;
                 let pass = pass.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = serve(driver, stranger, &pass, limit).await {
+                    if let Err(error) = serve(driver, &pass, limit).await {
                         tracing::debug!(%error, "a connection to MongoDB broke");
                     }
                 });
             }
             Err(error) => {
-                if !std::mem::replace(&mut said, true) {
-                    tracing::warn!(%error, "no connection to MongoDB can be opened");
-                }
+                tracing::warn!(%error, "no connection to MongoDB can be opened");
                 tokio::time::sleep(BREATH).await;
             }
         }
@@ -104,11 +95,9 @@ async fn accept(listener: TcpListener, pass: Arc<Pass>, limit: Duration) {
 }
 
 /// One connection, until either side ends it.
-async fn serve(mut driver: TcpStream, stranger: OwnedSemaphorePermit, pass: &Pass, limit: Duration) -> io::Result<()> {
+async fn serve(mut driver: TcpStream, pass: &Pass, limit: Duration) -> io::Result<()> {
     driver.set_nodelay(true)?;
-    tokio::time::timeout(ADMISSION, socks::admit(&mut driver, pass)).await??;
-    drop(stranger);
-    let mut server = tokio::time::timeout(limit, socks::connect(&mut driver)).await??;
+    let mut server = tokio::time::timeout(limit, socks::connect(&mut driver, pass)).await??;
     let asked = Asked::default();
     let (from_driver, to_driver) = driver.split();
     let (from_server, to_server) = server.split();
@@ -119,11 +108,11 @@ async fn serve(mut driver: TcpStream, stranger: OwnedSemaphorePermit, pass: &Pas
     }
 }
 
-/// Hands on the messages that `judge` lets through.
+/// Hands on the messages that `passes` wants.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    mut judge: impl FnMut(&Header) -> Verdict,
+    mut passes: impl FnMut(&Header) -> bool,
 ) -> io::Result<()> {
     let mut messages = Messages::default();
     let mut buffer = vec![0; BUFFER];
@@ -135,7 +124,7 @@ async fn pump(
         }
         filled += read;
         let mut done = 0;
-        while let Some(piece) = messages.next(&buffer[done..filled], &mut judge)? {
+        while let Some(piece) = messages.next(&buffer[done..filled], &mut passes)? {
             if piece.passes {
                 to.write_all(&buffer[done..done + piece.length]).await?;
             }
@@ -162,6 +151,7 @@ mod tests {
         assert!(needed("mongodb://one/shop?tls=false").await);
         assert!(!needed("mongodb://one/shop?tls=true").await);
         assert!(!needed("mongodb://%2Ftmp%2Fmongodb-27017.sock/shop").await);
+        assert!(!needed("mongodb://one/shop?proxyHost=two").await);
     }
 
     /// What the relay says to these bytes, until it ends the connection.

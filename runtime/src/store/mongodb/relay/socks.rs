@@ -42,7 +42,8 @@ fn refused(text: &'static str) -> io::Error {
 }
 
 /// Connects to the server that the driver asks for.
-pub(super) async fn connect(driver: &mut TcpStream) -> io::Result<TcpStream> {
+pub(super) async fn connect(driver: &mut TcpStream, pass: &Pass) -> io::Result<TcpStream> {
+    admit(driver, pass).await?;
     let (host, port) = destination(driver).await?;
     let reached = reach(&host, port).await;
     let code = reached.as_ref().map_or_else(code_of, |_| 0);
@@ -52,7 +53,7 @@ pub(super) async fn connect(driver: &mut TcpStream) -> io::Result<TcpStream> {
 }
 
 /// Lets nobody in but the driver.
-pub(super) async fn admit(driver: &mut TcpStream, pass: &Pass) -> io::Result<()> {
+async fn admit(driver: &mut TcpStream, pass: &Pass) -> io::Result<()> {
     if driver.read_u8().await? != VERSION {
         return Err(refused("who connects doesn't speak SOCKS 5"));
     }
@@ -93,8 +94,7 @@ async fn destination(driver: &mut TcpStream) -> io::Result<(String, u16)> {
 
 /// Connects to the first of a host's addresses that answers.
 async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
-    let unknown = |error| io::Error::new(io::ErrorKind::NotFound, error);
-    let mut addresses = tokio::net::lookup_host((host, port)).await.map_err(unknown)?;
+    let mut addresses = tokio::net::lookup_host((host, port)).await?;
     let mut attempts = JoinSet::new();
     let mut last = None;
     loop {
@@ -120,11 +120,8 @@ async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
 fn code_of(error: &io::Error) -> u8 {
     match error.kind() {
         io::ErrorKind::NetworkUnreachable => 3,
-        io::ErrorKind::HostUnreachable => 4,
         io::ErrorKind::ConnectionRefused => 5,
         io::ErrorKind::TimedOut => 6,
-        // "Address type not supported", which the driver's never are: `error::driver` has better words for it.
-        io::ErrorKind::NotFound => 8,
-        _ => 1,
+        _ => 4,
     }
 }
