@@ -49,7 +49,7 @@ fn look(engine: &Engine, seen: &mut Vec<Seen>) {
                 tracing::info!(id = seen.told, "the executions behind it go on, after {:.0?}", seen.since.elapsed());
             }
             *seen = Seen::first(turn);
-        } else if turn.is_some() {
+        } else if let Some(turn) = turn {
             seen.looks += 1;
             if seen.looks == LOOKS {
                 seen.told = tell(engine, turn);
@@ -58,8 +58,8 @@ fn look(engine: &Engine, seen: &mut Vec<Seen>) {
     }
 }
 
-fn tell(engine: &Engine, turn: Option<Turn>) -> String {
-    let is_it = |execution: &&Arc<Execution>| turn.is_some_and(|turn| turn.is_of(Arc::as_ptr(execution)));
+fn tell(engine: &Engine, turn: Turn) -> String {
+    let is_it = |execution: &&Arc<Execution>| turn.is_of(Arc::as_ptr(execution));
     let execution = engine.live.held().values().find(is_it).cloned();
     let Some(execution) = execution else {
         tracing::warn!("an execution that was given up holds its thread: others wait behind it");
