@@ -226,6 +226,28 @@ async fn what_is_not_durable_parks_the_execution() {
     app.shutdown().await;
 }
 
+#[durable]
+async fn waits_for_another_task(milliseconds: u64) -> Result<()> {
+    foreign(milliseconds).await;
+    Ok(())
+}
+
+/// Where the attribute doesn't look.
+async fn foreign(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_something_foreign_for_longer_than_it_is_kept_is_parked_too() {
+    let app = App::new().store("memory:").park_after("100ms").start().await.unwrap();
+    for milliseconds in [10, 1_000] {
+        let ended = tokio::time::timeout(Duration::from_secs(20), async { waits_for_another_task(milliseconds).await });
+        let error = app.scope(ended).await.expect("it is parked").unwrap_err();
+        assert!(error.messages().iter().any(|message| message.contains("not durable")), "{error:?}");
+    }
+    app.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_step_outside_an_execution_is_an_error() {
     let app = app().await;

@@ -264,6 +264,18 @@ fn not_durable(execution: &Execution, state: &State) -> Error {
     )
 }
 
+/// The error of a function that no timer, signal or child will ever wake.
+pub(super) fn waits_for_nothing(execution: &Execution, state: &State) -> Error {
+    let (name, last) = (execution.function.name, last_operation(state));
+    Error::of(
+        ErrorKind::NotDurable,
+        format!(
+            "`{name}` waits for something that is not durable, or for nothing at all ({last}): await timers, channels to \
+             other tasks and I/O inside a step"
+        ),
+    )
+}
+
 fn spins(execution: &Execution, state: &State) -> Error {
     let (name, last) = (execution.function.name, last_operation(state));
     Error::of(

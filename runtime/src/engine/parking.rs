@@ -1,10 +1,11 @@
 //! Parking: an execution that waits holds no future, no memory and no worker; replay brings it back.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
+use super::driver;
 use super::execution::Execution;
 use super::held::Held;
-use super::state::{Pending, Phase};
+use super::state::{Pending, Phase, State};
 use super::timers::Due;
 use crate::error::{Error, ErrorKind};
 use crate::function::outcome::fault_bytes;
@@ -16,15 +17,14 @@ pub(crate) fn consider(execution: &Arc<Execution>) {
     if !state.is_idle() || state.park_check {
         return;
     }
-    let generation = state.generation;
     let grace = execution.engine.settings.park_after;
-    state.park_check = !grace.is_zero();
-    drop(state);
     if grace.is_zero() {
-        park(execution);
-    } else {
-        execution.engine.timers.at(Stamp::now().after(grace), execution, Due::Park(generation));
+        return park(execution, state);
     }
+    state.park_check = true;
+    let due = Due::Park(state.generation);
+    drop(state);
+    execution.engine.timers.at(Stamp::now().after(grace), execution, due);
 }
 
 /// The grace is over: parks if nothing has happened since (the event that says so is the next generation); if something
@@ -32,24 +32,27 @@ pub(crate) fn consider(execution: &Arc<Execution>) {
 pub(crate) fn park_if_idle(execution: &Arc<Execution>, generation: u64) {
     let mut state = execution.state.held();
     state.park_check = false;
-    let undisturbed = state.generation == generation + 1;
-    if !state.is_idle() {
-        return;
-    }
-    drop(state);
-    if undisturbed {
-        park(execution);
-    } else {
+    if state.generation != generation + 1 {
+        drop(state);
         consider(execution);
+    } else if state.is_idle() {
+        park(execution, state);
     }
 }
 
-fn park(execution: &Arc<Execution>) {
+/// Parks what is idle. It comes with the lock under which it was seen to be: a body whose back-off ends in between would
+/// be aborted, and nothing would wake the execution again.
+fn park(execution: &Arc<Execution>, mut state: MutexGuard<'_, State>) {
     // A worker that is told to go starts nothing, so what looks idle may have work to do: it gives everything back as due.
     if execution.engine.is_draining() {
         return;
     }
-    let mut state = execution.state.held();
+    if state.next_due(None).is_none() && !state.waits_for_messages() {
+        // What would wake it isn't in the record, and meets nobody once the root is gone.
+        let error = driver::waits_for_nothing(execution, &state);
+        drop(state);
+        return park_for_good(execution, error);
+    }
     let wake = state.next_due(execution.deadline);
     // What is due within the grace isn't worth a replay.
     let soon = Stamp::now().after(execution.engine.settings.park_after);

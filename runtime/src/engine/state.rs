@@ -359,6 +359,11 @@ impl State {
         timers.chain(deadline).min()
     }
 
+    /// Whether a signal or a child's end would let it go on.
+    pub(crate) fn waits_for_messages(&self) -> bool {
+        self.places.iter().any(|place| matches!(place.activity, Activity::Message))
+    }
+
     /// Whether nothing is under way that would be lost, or come soon.
     pub(crate) fn is_idle(&self) -> bool {
         self.phase == Phase::Live
