@@ -71,6 +71,10 @@ async fn a_store_that_cannot_be_is_refused() {
     let case = Case::of("a name that nobody has", ErrorKind::Unavailable, &["no-such-host.invalid", "DNS", "address"]);
     case.is_refused(start(unknown)).await;
 
+    let unknown = "mongodb://ann:s3cr3t-w0rd@no-such-host.invalid/shop".to_owned();
+    let says = ["no-such-host.invalid:27017: this name has no address (DNS)"];
+    Case::of("a name without an address", ErrorKind::Unavailable, &says).is_refused(start(unknown)).await;
+
     let silent = ScriptedServer::silent().await.unwrap();
     let uri = format!("mongodb://ann:{SECRET}@{}/shop", silent.address());
     let address = silent.address().to_string();

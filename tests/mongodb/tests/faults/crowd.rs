@@ -16,7 +16,7 @@ use crate::draws::{Draws, seed};
 use crate::functions::walk;
 use crate::history::{Run, as_committed, check, check_runs};
 use crate::recorder::Recorder;
-use crate::started::{Directory, LIMIT, Program};
+use crate::started::{Directory, LIMIT, Program, until};
 
 const WORKERS: usize = 8;
 const STEPS: usize = 3;
@@ -67,6 +67,10 @@ impl Worker {
             [("STORE", &*uri), ("HANG_LIMIT", "300ms"), ("MAX_CRASHES", "100000"), ("STORE_TIMEOUT", "20s")];
         let program = Program::start(WORKER, "work", directory.path(), &environment);
         Self { program, proxy, names }
+    }
+
+    fn is_registered(&self) -> bool {
+        !self.names.lock().unwrap().is_empty()
     }
 
     fn faults(&self) -> u64 {
@@ -139,8 +143,13 @@ async fn eight_workers_end_everything_once_whatever_fails() {
         };
         futures::stream::iter((0..executions).map(run)).buffer_unordered(at_once).collect::<()>().await;
     }));
+    // A worker whose store goes away before it is open ends, as it should.
+    until("all workers are there", || workers.iter().all(Worker::is_registered)).await;
     let mut done = HashMap::new();
     while !all.is_finished() {
+        for worker in &mut workers {
+            assert!(worker.program.ended().is_none(), "a worker has ended: {}", worker.program.said());
+        }
         assert!(begun.elapsed() < Duration::from_secs(if long() { 3600 } else { 600 }), "it took too long: {done:?}");
         tokio::time::sleep(Duration::from_millis(100 + draws.below(300))).await;
         let what = disturb(&workers, &mongo, &mut draws, &done).await;

@@ -42,8 +42,7 @@ fn refused(text: &'static str) -> io::Error {
 }
 
 /// Connects to the server that the driver asks for.
-pub(super) async fn connect(driver: &mut TcpStream, pass: &Pass) -> io::Result<TcpStream> {
-    admit(driver, pass).await?;
+pub(super) async fn connect(driver: &mut TcpStream) -> io::Result<TcpStream> {
     let (host, port) = destination(driver).await?;
     let reached = reach(&host, port).await;
     let code = reached.as_ref().map_or_else(code_of, |_| 0);
@@ -53,7 +52,7 @@ pub(super) async fn connect(driver: &mut TcpStream, pass: &Pass) -> io::Result<T
 }
 
 /// Lets nobody in but the driver.
-async fn admit(driver: &mut TcpStream, pass: &Pass) -> io::Result<()> {
+pub(super) async fn admit(driver: &mut TcpStream, pass: &Pass) -> io::Result<()> {
     if driver.read_u8().await? != VERSION {
         return Err(refused("who connects doesn't speak SOCKS 5"));
     }
@@ -94,7 +93,8 @@ async fn destination(driver: &mut TcpStream) -> io::Result<(String, u16)> {
 
 /// Connects to the first of a host's addresses that answers.
 async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut addresses = tokio::net::lookup_host((host, port)).await?;
+    let unknown = |error| io::Error::new(io::ErrorKind::NotFound, error);
+    let mut addresses = tokio::net::lookup_host((host, port)).await.map_err(unknown)?;
     let mut attempts = JoinSet::new();
     let mut last = None;
     loop {
@@ -120,8 +120,11 @@ async fn reach(host: &str, port: u16) -> io::Result<TcpStream> {
 fn code_of(error: &io::Error) -> u8 {
     match error.kind() {
         io::ErrorKind::NetworkUnreachable => 3,
+        io::ErrorKind::HostUnreachable => 4,
         io::ErrorKind::ConnectionRefused => 5,
         io::ErrorKind::TimedOut => 6,
-        _ => 4,
+        // "Address type not supported", which the driver's never are: `error::driver` has better words for it.
+        io::ErrorKind::NotFound => 8,
+        _ => 1,
     }
 }
