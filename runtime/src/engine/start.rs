@@ -1,7 +1,6 @@
 //! How an execution that was claimed begins: it may have been cancelled, have ended too many workers, or have to wait.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::context::{self, Context};
 use super::driver::{panicked, run};
@@ -30,7 +29,7 @@ pub(super) fn start(execution: &Arc<Execution>) {
     }
     let is_late = execution.deadline.is_some_and(|deadline| deadline <= Stamp::now());
     let over = cancelled.map(Ending::Cancelled).or(is_late.then_some(Ending::Deadline));
-    match (execution.engine.suspects.turn(execution, Instant::now()), over) {
+    match (execution.engine.suspects.turn(execution), over) {
         (Turn::Now, _) => begin(execution),
         // Others' turns may take hours, and an end needs none.
         (Turn::At(_) | Turn::Not(_), Some(ending)) => ending::begin(execution, ending),

@@ -5,7 +5,7 @@
 //! Whoever makes progress is a suspect no longer. So the one that ends its workers comes to `max_crashes` by itself.
 
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::execution::Execution;
 use super::held::Held;
@@ -18,9 +18,6 @@ const FEW: usize = 16;
 const RECESS: Duration = Duration::from_secs(1);
 /// How long a suspect is given back for, and as much again at the most.
 const AWAY: Duration = Duration::from_secs(2);
-
-/// How long a turn lasts at the most: its holder may wait, in a step, for an execution that waits for a turn itself.
-pub(crate) const TURN: Duration = Duration::from_secs(600);
 
 /// What an execution that was claimed is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,27 +50,26 @@ impl Suspicion {
     }
 }
 
-/// The suspects that have a turn on this worker, and since when.
+/// The suspects that have a turn on this worker.
 #[derive(Default)]
-pub(crate) struct Suspects(Mutex<Vec<(Weak<Execution>, Instant)>>);
+pub(crate) struct Suspects(Mutex<Vec<Weak<Execution>>>);
 
 impl Suspects {
-    pub(crate) fn turn(&self, execution: &Arc<Execution>, now: Instant) -> Turn {
+    pub(crate) fn turn(&self, execution: &Arc<Execution>) -> Turn {
         let suspicion = suspicion(execution);
         if suspicion == Suspicion::None {
             return Turn::Now;
         }
         let mut running = self.0.held();
         let mut strongest = suspicion;
-        running.retain(|(other, since)| {
-            let other = other.upgrade().filter(|_| now.duration_since(*since) < TURN);
-            let other = other.map_or(Suspicion::None, |other| self::suspicion(&other));
+        running.retain(|other| {
+            let other = other.upgrade().map_or(Suspicion::None, |other| self::suspicion(&other));
             strongest = strongest.max(other);
             other > Suspicion::None
         });
         let room = if strongest == Suspicion::Strong { 1 } else { FEW };
         if running.len() < room {
-            running.push((Arc::downgrade(execution), now));
+            running.push(Arc::downgrade(execution));
             return Turn::At(Stamp::now().after(RECESS));
         }
         Turn::Not(Stamp::now().after(AWAY + AWAY * u32::from(super::random::byte()) / 256))

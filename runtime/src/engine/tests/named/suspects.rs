@@ -1,13 +1,11 @@
 //! Who waits for a turn because its workers have died can still be ended: it needs no turn for that.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::harness::{RUNTIME, World};
 use super::dice;
 use crate::engine::client::Waiting;
-use crate::engine::execution::Execution;
-use crate::engine::suspects::{TURN, Turn};
 use crate::function::outcome::read_fault;
 use crate::store::{Claimed, ExecutionId, Finished, Message, MessageBody, Stamp};
 use crate::{ErrorKind, Result, durable, step};
@@ -35,25 +33,6 @@ async fn adopt(world: &World, change: impl FnOnce(&mut Claimed)) -> (ExecutionId
     let waiting = world.engine.wait_for(&id);
     world.engine.adopt(*claimed);
     (id, waiting)
-}
-
-#[test]
-fn a_turn_ends_after_a_while_since_its_holder_may_wait_for_who_waits_for_it() {
-    RUNTIME.block_on(async {
-        let world = World::open(Duration::from_secs(60)).await;
-        let called = world.call("never_ends", serde_json::Value::Null);
-        let claims = (0..2).map(|_| async {
-            let mut claimed = world.claimed(world.new_execution(&called, dice().roll())).await;
-            claimed.crashes = 10;
-            Execution::new(world.engine.clone(), called.function, *claimed, 0)
-        });
-        let [holder, other] = futures::future::join_all(claims).await.try_into().ok().unwrap();
-        let (now, turn) = (Instant::now(), |who, when| world.engine.suspects.turn(who, when));
-        assert!(matches!(turn(&holder, now), Turn::At(_)));
-        assert!(matches!(turn(&other, now + TURN / 2), Turn::Not(_)));
-        assert!(matches!(turn(&other, now + TURN), Turn::At(_)));
-        world.engine.kill();
-    });
 }
 
 async fn ends_at_once(world: &World, change: impl FnOnce(&mut Claimed)) -> crate::Error {
