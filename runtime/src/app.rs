@@ -155,10 +155,6 @@ impl App {
     }
 
     /// Deaths of workers in a row, without progress, after which an execution is parked. Default: 20.
-    ///
-    /// A death counts for all that the worker ran. So that the one at fault takes no other along, those with a quarter of
-    /// these deaths run a few at a time on each worker, those with half of them one at a time, until they make progress;
-    /// the others wait in the store.
     #[must_use]
     pub fn max_crashes(mut self, crashes: u32) -> Self {
         self.settings.max_crashes = crashes.max(1);

@@ -30,11 +30,9 @@ mod running;
 mod signal;
 mod sleep;
 mod stall;
-mod start;
 mod state;
 mod states;
 mod step;
-mod suspects;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -82,7 +80,6 @@ use crate::store::{Claimed, Digest, ExecutionId, Finished, Key, Kind, NewExecuti
 use execution::Execution;
 use held::Held;
 use lane::{Event, Lanes};
-use suspects::Suspects;
 use timers::Timers;
 use waiters::Waiters;
 
@@ -102,7 +99,6 @@ pub(crate) struct Engine {
     live: Mutex<FastMap<ExecutionId, Arc<Execution>>>,
     worker: Mutex<Option<WorkerId>>,
     waiters: Mutex<Waiters>,
-    pub(crate) suspects: Suspects,
     /// A caller has begun to wait, or there is room: not only what changes is worth a look.
     look_again: Arc<Notify>,
     next_lane: AtomicUsize,
@@ -151,7 +147,6 @@ impl Engine {
             live: Mutex::default(),
             worker: Mutex::default(),
             waiters: Mutex::default(),
-            suspects: Suspects::default(),
             look_again: Arc::default(),
             next_lane: AtomicUsize::new(0),
             draining: AtomicBool::new(false),

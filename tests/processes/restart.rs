@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 
 use crate::WORKER;
-use crate::functions::{breaks, dawdle, deadly, held, payment, waits};
+use crate::functions::{breaks, deadly, held, payment, waits};
 use crate::started::{Directory, LIMIT, Program, until, within};
 
 /// Starts a worker that stops at a point, and kills it there.
@@ -177,40 +177,5 @@ async fn what_kills_its_workers_again_and_again_is_parked_until_it_is_resumed() 
     assert!(caller.execution("deadly").resume().await.unwrap());
     within("it ends", run.result()).await.unwrap();
     assert_eq!(directory.ran("poison").len(), 4);
-    caller.shutdown().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_kills_its_workers_again_and_again_takes_no_other_along() {
-    let directory = Directory::new();
-    let worker = || Program::start(WORKER, "work", directory.path(), &[("MAX_CRASHES", "8")]);
-    let caller = directory.caller(LIMIT).await;
-    let (deadly, others) = caller
-        .scope(async {
-            let deadly = deadly().start().await.unwrap();
-            let others = (0..4).map(|number| dawdle(format!("dawdle-{number}")).start());
-            (deadly, futures::future::try_join_all(others).await.unwrap())
-        })
-        .await;
-    let all = tokio::spawn(async move {
-        let others = futures::future::join_all(others.iter().map(outlast::Handle::result)).await;
-        (others, deadly.result().await)
-    });
-    let begun = Instant::now();
-    let (mut program, mut deaths) = (worker(), 0);
-    until("all have ended or are parked", || {
-        if program.ended().is_some() {
-            (program, deaths) = (worker(), deaths + 1);
-        }
-        all.is_finished()
-    })
-    .await;
-    println!("{deaths} workers died in {:.1?}", begun.elapsed());
-    let (others, deadly) = all.await.unwrap();
-    for other in others {
-        other.unwrap();
-    }
-    assert_eq!(deadly.unwrap_err().kind(), ErrorKind::Parked);
-    assert_eq!((deaths, directory.ran("poison").len()), (8, 8));
     caller.shutdown().await;
 }

@@ -149,20 +149,6 @@ pub(crate) async fn stroll(label: String) -> Result<String> {
 }
 
 #[step]
-async fn doze(label: &str) -> Result<()> {
-    note(label)?;
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    Ok(())
-}
-
-/// One step that takes longer than a worker lives beside [`deadly`].
-#[durable]
-pub(crate) async fn dawdle(label: String) -> Result<String> {
-    doze(&label).await?;
-    Ok(label)
-}
-
-#[step]
 async fn poison() -> Result<()> {
     note("poison")?;
     if outlast::state::<Effects>().is_told("antidote") { Ok(()) } else { std::process::abort() }

@@ -19,12 +19,12 @@ use super::inbox;
 use super::lane::Event;
 use super::offers::Next;
 use super::parking;
-use super::start;
 use super::state::{Activity, Ending, Offered, Pending, Phase, State};
 use super::timers::Due;
 use super::transaction;
 use crate::encoding;
 use crate::error::{Error, ErrorKind};
+use crate::function::arguments::Input;
 use crate::function::outcome::{Produced, Root};
 use crate::panics::caught;
 use crate::store::{Committed, Finished, Refused, RowKind, Stamp, Value, Write};
@@ -68,7 +68,7 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
         return;
     }
     match event {
-        Event::Start => start::start(execution),
+        Event::Start => start(execution),
         Event::Committed(ticket, value, result) => committed(execution, ticket, value, result),
         Event::Settled => advance(execution),
         Event::Due(due) => self::due(execution, due),
@@ -83,6 +83,61 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
     }
 }
 
+/// Decodes the arguments, makes the root, polls it for the first time and replays.
+fn start(execution: &Arc<Execution>) {
+    let cancelled = inbox::cancellation(&execution.state.held()).filter(|_| execution.was_parked);
+    if let Some(reason) = cancelled {
+        return ending::begin(execution, Ending::Cancelled(reason));
+    }
+    if let Some(error) = crash_limit(execution) {
+        return parking::park_for_good(execution, error);
+    }
+    match make_root(execution) {
+        Ok(root) => {
+            *execution.root.held() = Some(root);
+            if let Some(deadline) = execution.deadline {
+                execution.engine.timers.at(deadline, execution, Due::Deadline);
+            }
+            run(execution, true);
+        }
+        Err(error) => parking::park_for_good(execution, error),
+    }
+}
+
+/// An execution that has ended its worker again and again is parked before it ends the next one.
+fn crash_limit(execution: &Arc<Execution>) -> Option<Error> {
+    let crashes = execution.state.held().crashes;
+    (crashes >= execution.engine.settings.max_crashes).then(|| {
+        Error::of(
+            ErrorKind::Parked,
+            format!(
+                "{crashes} workers in a row died while they ran `{}` and it made no progress: see to the cause, then \
+                 `resume` it",
+                execution.function.name
+            ),
+        )
+    })
+}
+
+fn make_root(execution: &Arc<Execution>) -> Result<Root, Error> {
+    let arguments = std::mem::take(&mut *execution.arguments.held());
+    let function = execution.function;
+    let made = caught(|| {
+        context::within(Context::Execution(execution.clone()), || {
+            let open = |sealed: &[u8]| execution.engine.open(sealed, function.name);
+            let mut input = Input::from_record(&arguments, &function.secret, open)?;
+            (function.start)(&mut input)
+        })
+    });
+    match made {
+        Ok(Ok(root)) => Ok(root),
+        Ok(Err(error)) => Err(error
+            .context(format!("`{}` can't be started with its recorded arguments", function.name))
+            .with_kind(ErrorKind::Diverged)),
+        Err(words) => Err(panicked(execution, &words)),
+    }
+}
+
 /// A write has come back.
 fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, result: Result<Committed, Refused>) {
     let mut state = execution.state.held();
@@ -94,9 +149,7 @@ fn committed(execution: &Arc<Execution>, ticket: u64, value: Option<Value>, resu
             return self::refused(execution, pending, refused);
         }
     };
-    if !matches!(pending, Pending::Attempt(_)) {
-        progressed(&mut state);
-    }
+    progressed(&mut state);
     match pending {
         Pending::Outcome { place } => {
             if let Some(value) = value {
@@ -175,7 +228,6 @@ fn due(execution: &Arc<Execution>, due: Due) {
                 execution.record(&mut state, place, Value::Ok(encoding::none()), 0, None);
             }
         }
-        Due::Start => start::begin(execution),
         Due::Deadline => {
             let mut state = execution.state.held();
             if matches!(state.phase, Phase::Live | Phase::Replaying) {
@@ -253,7 +305,7 @@ pub(crate) fn advance(execution: &Arc<Execution>) {
 }
 
 /// Polls the root: for the first time if `first`, then for each offer, until it is quiet.
-pub(super) fn run(execution: &Arc<Execution>, first: bool) {
+fn run(execution: &Arc<Execution>, first: bool) {
     let Some(mut root) = execution.root.held().take() else { return };
     let span = tracing::info_span!("outlast.execution", id = %execution.id, function = execution.function.name);
     let in_span = span.enter();
@@ -287,7 +339,7 @@ pub(super) fn run(execution: &Arc<Execution>, first: bool) {
     }
 }
 
-pub(super) fn panicked(execution: &Execution, words: &str) -> Error {
+fn panicked(execution: &Execution, words: &str) -> Error {
     let function = execution.function;
     let words = if Sealed::from(function.secret).any { "•••" } else { words };
     Error::of(ErrorKind::Panicked, format!("`{}` panicked: {words}", function.name))

@@ -67,14 +67,6 @@ fn park(execution: &Arc<Execution>, mut state: MutexGuard<'_, State>) {
     execution.put_away();
 }
 
-/// Gives the claim of an execution that hasn't begun back until it is due again.
-pub(crate) fn give_back(execution: &Arc<Execution>, due: Stamp) {
-    let mut state = execution.state.held();
-    execution.submit(&mut state, Write::Release { wake: Some(due) }, Pending::Release);
-    drop(state);
-    tracing::debug!(id = %execution.id, "given back: others whose workers died have their turn");
-}
-
 /// The execution can't go on with this build: it is parked with the reason, and nothing is lost.
 pub(crate) fn park_for_good(execution: &Arc<Execution>, error: Error) {
     let mut state = execution.state.held();

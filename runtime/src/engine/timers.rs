@@ -18,8 +18,6 @@ use crate::store::Stamp;
 pub(crate) enum Due {
     /// A sleep, or a signal's timeout.
     Operation(usize),
-    /// The beginning of one that had to wait for it.
-    Start,
     /// The execution's deadline.
     Deadline,
     /// To park it, if nothing has happened since this generation.

@@ -9,7 +9,6 @@ mod order;
 mod record;
 mod selects;
 mod signals;
-mod suspects;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
