@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::super::harness::{PARKING, Post, RUNTIME, WAITING, World};
 use super::super::probe::{self, Plan};
 use super::{LIVES, dice, fast, holds_with, returned};
+use crate::engine::held::Held;
+use crate::engine::lane::Event;
+use crate::engine::timers::Due;
 use crate::store::{Message, MessageBody, RowKind};
 use crate::{Result, durable};
 
@@ -180,4 +183,38 @@ fn a_message_that_is_sent_twice_is_taken_once() {
         });
         assert_eq!(returned(&ended), 599);
     }
+}
+
+#[durable]
+async fn waits_for_a_word() -> Result<u64> {
+    crate::signal::<u64>("word").await
+}
+
+#[test]
+fn a_look_into_an_empty_inbox_keeps_nothing_from_being_put_away() {
+    let called = WAITING.call("waits_for_a_word", serde_json::Value::Null);
+    RUNTIME.block_on(async {
+        let new = WAITING.new_execution(&called, 1);
+        let id = new.id.clone();
+        let _waiting = WAITING.begin(new).await;
+        let execution = WAITING.engine.live.held().get(&id).cloned().unwrap();
+        let will_be_parked = async |when: &str| {
+            for _ in 0..1_000 {
+                if execution.state.held().park_check {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            panic!("nobody looks whether it is idle {when}");
+        };
+        will_be_parked("at first").await;
+        // The look falls into the time in which the inbox is read.
+        execution.send(Event::Arrived);
+        execution.send(Event::Due(Due::Park(0)));
+        while execution.state.held().generation < 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        will_be_parked("after the inbox was read").await;
+        execution.abandon();
+    });
 }
