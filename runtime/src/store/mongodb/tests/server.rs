@@ -96,6 +96,9 @@ fn started(program: &str, port: u16, directory: &std::path::Path, arguments: &[&
             "127.0.0.1",
             "--port",
             &port.to_string(),
+            // All of these tests at once: where it is full, the stand-in may stand still for good.
+            "--cache-size",
+            "4G",
             "--storage-path",
         ])
         .arg(directory)
