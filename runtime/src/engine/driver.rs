@@ -73,7 +73,11 @@ pub(crate) fn handle(execution: &Arc<Execution>, event: Event) {
         Event::Settled => advance(execution),
         Event::Due(due) => self::due(execution, due),
         Event::Arrived => inbox::fetch(execution),
-        Event::Inbox(messages) => inbox::move_into_record(execution, messages),
+        Event::Inbox(messages) => {
+            inbox::move_into_record(execution, messages);
+            // Where nothing new came no commit follows, and a look at whether it is idle may have found it reading.
+            parking::consider(execution);
+        }
         Event::Foreign => foreign(execution),
         Event::Closing(closing) => ending::go_on(execution, closing),
     }
@@ -242,37 +246,26 @@ fn due(execution: &Arc<Execution>, due: Due) {
     }
 }
 
+/// What a function did that something foreign woke.
+const WOKEN: &str = "was woken by something that is not durable";
+
 fn foreign(execution: &Arc<Execution>) {
     if execution.waker.foreign.swap(false, Ordering::AcqRel) {
         let state = execution.state.held();
         if matches!(state.phase, Phase::Live | Phase::Replaying) {
-            let error = not_durable(execution, &state);
+            let error = not_durable(execution, &state, WOKEN);
             drop(state);
             parking::park_for_good(execution, error);
         }
     }
 }
 
-fn not_durable(execution: &Execution, state: &State) -> Error {
+/// The error of a function that does something which isn't durable.
+pub(super) fn not_durable(execution: &Execution, state: &State, what: &str) -> Error {
     let (name, last) = (execution.function.name, last_operation(state));
     Error::of(
         ErrorKind::NotDurable,
-        format!(
-            "`{name}` was woken by something that is not durable ({last}): await timers, channels to other tasks and \
-             I/O inside a step"
-        ),
-    )
-}
-
-/// The error of a function that no timer, signal or child will ever wake.
-pub(super) fn waits_for_nothing(execution: &Execution, state: &State) -> Error {
-    let (name, last) = (execution.function.name, last_operation(state));
-    Error::of(
-        ErrorKind::NotDurable,
-        format!(
-            "`{name}` waits for something that is not durable, or for nothing at all ({last}): await timers, channels to \
-             other tasks and I/O inside a step"
-        ),
+        format!("`{name}` {what} ({last}): await timers, channels to other tasks and I/O inside a step"),
     )
 }
 
@@ -466,7 +459,7 @@ fn take_fault(execution: &Execution) -> Option<Error> {
     let mut state = execution.state.held();
     if execution.waker.foreign.load(Ordering::Acquire) {
         execution.waker.foreign.store(false, Ordering::Release);
-        return Some(not_durable(execution, &state));
+        return Some(not_durable(execution, &state, WOKEN));
     }
     state.fault.take()
 }

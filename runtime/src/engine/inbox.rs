@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::execution::Execution;
 use super::held::Held;
 use super::lane::Event;
-use super::parking;
 use super::state::{Activity, Pending, Phase, State};
 use crate::store::{Message, MessageBody, RowKind, Write};
 
@@ -75,9 +74,6 @@ pub(crate) fn move_into_record(execution: &Arc<Execution>, messages: Vec<Message
     drop(state);
     if again {
         fetch(execution);
-    } else {
-        // Where nothing new came no commit follows, and a look at whether it is idle may have found it reading.
-        parking::consider(execution);
     }
 }
 

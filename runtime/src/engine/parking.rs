@@ -47,13 +47,15 @@ fn park(execution: &Arc<Execution>, mut state: MutexGuard<'_, State>) {
     if execution.engine.is_draining() {
         return;
     }
-    if state.next_due(None).is_none() && !state.waits_for_messages() {
+    let due = state.next_due();
+    if due.is_none() && !state.waits_for_messages() {
         // What would wake it isn't in the record, and meets nobody once the root is gone.
-        let error = driver::waits_for_nothing(execution, &state);
+        let what = "waits for something that is not durable, or for nothing at all";
+        let error = driver::not_durable(execution, &state, what);
         drop(state);
         return park_for_good(execution, error);
     }
-    let wake = state.next_due(execution.deadline);
+    let wake = due.into_iter().chain(execution.deadline).min();
     // What is due within the grace isn't worth a replay.
     let soon = Stamp::now().after(execution.engine.settings.park_after);
     if wake.is_some_and(|wake| wake <= soon) {

@@ -351,12 +351,12 @@ impl State {
     }
 
     /// When something of its own is due next.
-    pub(crate) fn next_due(&self, deadline: Option<Stamp>) -> Option<Stamp> {
+    pub(crate) fn next_due(&self) -> Option<Stamp> {
         let timers = self.places.iter().filter_map(|place| match &place.activity {
             Activity::Timer(due) | Activity::BackOff(_, due) => Some(*due),
             Activity::None | Activity::Busy(_) | Activity::Message => None,
         });
-        timers.chain(deadline).min()
+        timers.min()
     }
 
     /// Whether a signal or a child's end would let it go on.

@@ -127,9 +127,13 @@ async fn serve(admitted: JoinHandle<io::Result<TcpStream>>, limit: Duration) -> 
     let asked = Asked::default();
     let (from_driver, to_driver) = driver.split();
     let (from_server, to_server) = server.split();
+    let ask = |request: &Header| {
+        asked.ask(request);
+        Verdict::Passes
+    };
     // What is still on its way to a side that is gone is of no use to anybody.
     tokio::select! {
-        ended = pump(from_driver, to_server, |request| asked.ask(request)) => ended,
+        ended = pump(from_driver, to_server, ask) => ended,
         ended = pump(from_server, to_driver, |reply| asked.answer(reply)) => ended,
     }
 }

@@ -127,10 +127,9 @@ impl Asked {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request, which always passes. One that gets no reply is followed by the next.
-    pub(super) fn ask(&self, request: &Header) -> Verdict {
+    /// Notes a request. One that gets no reply is followed by the next.
+    pub(super) fn ask(&self, request: &Header) {
         self.state().awaited = Awaited::ReplyTo(request.id);
-        Verdict::Passes
     }
 
     /// Whether a reply is the one that is waited for. One to a request that was answered is dropped, one to nothing ends
